@@ -1,0 +1,59 @@
+"""What a workload is made of: a system, clients, a generator, a final phase and a checker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from checkers.verdict import Checker
+from cluster.api import Endpoint, System
+from history.op import Op
+from workloads.generators import Generator
+
+
+class Client(Protocol):
+    """One logical client. Made for one process; a process that ends in ``info`` gets a new one."""
+
+    async def open(self) -> None:
+        """Connect. Raises OSError or TimeoutError: the operation that wanted it is a ``fail``."""
+
+    async def invoke(self, op: Op) -> Op:
+        """Do ``op`` and return its completion: ``op.completed("ok", value=...)``.
+
+        Return ``fail`` only when it certainly did not happen. Whatever is raised here becomes
+        ``info``: the operation may have happened, then or later.
+        """
+
+    async def close(self) -> None:
+        """Give everything back; must not raise when the cluster is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientContext:
+    """What a client is told: its process, its endpoints, and a stream of random numbers' seed."""
+
+    process: int
+    endpoints: Mapping[str, Endpoint]
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """One test: registered in ``workloads.registry`` under its name.
+
+    ``client`` makes a client for a process; ``generator`` is the main phase, cut off at the time limit;
+    ``final`` runs after everything is healed; ``progress`` names the functions of which at least one
+    must succeed in the final phase; ``faults`` are the kinds that make sense against this system, all
+    of them unless given; ``facts`` go to the checker as options, beside those of the run.
+    """
+
+    name: str
+    system: System
+    client: Callable[[ClientContext], Client]
+    generator: Generator
+    final: Generator
+    checker: Checker
+    progress: tuple[str, ...] = ()
+    faults: tuple[str, ...] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
