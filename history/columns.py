@@ -52,17 +52,19 @@ class Columns:
         """Append a chunk of events, given as columns of equal length.
 
         Raises HistoryError for a number that is not one, an unknown type, a function or a node whose
-        name is not text; the columns are not to be used after that.
+        name is not text; nothing has been appended then.
         """
-        self.index.append(_integers("index", index))
-        self.time.append(_integers("time", time))
-        self.process.append(self._processes(process))
-        self.type.append(_types(type))
-        self.f.append(self._functions(f))
+        indices, times, types = _integers("index", index), _integers("time", time), _types(type)
+        processes, functions, nodes = self._processes(process), self._functions(f), self._shared(node)
+        self.index.append(indices)
+        self.time.append(times)
+        self.process.append(processes)
+        self.type.append(types)
+        self.f.append(functions)
         self.key += key
         self.value += value
         self.error += error
-        self.node += self._shared(node)
+        self.node += nodes
 
     def _processes(self, column: Sequence[Any]) -> NDArray[np.int64]:
         named = str in set(map(type, column))
