@@ -100,9 +100,12 @@ def test_a_torn_chunk_is_dropped_and_run_again(tmp_path: Path) -> None:
     )
     assert again.asked == [pieces[-1]]
     assert tally.invalid == 15
-    assert run_campaign(
-        every_seventh_fails, pieces, executor=Inline(0), jobs=1, log=CampaignLog(path, TEST)
-    ).findings == tally.findings
+    assert (
+        run_campaign(
+            every_seventh_fails, pieces, executor=Inline(0), jobs=1, log=CampaignLog(path, TEST)
+        ).findings
+        == tally.findings
+    )
 
 
 def test_a_log_of_another_test_is_refused(tmp_path: Path) -> None:
