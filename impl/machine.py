@@ -1,0 +1,189 @@
+"""The real host: this machine's clock, its randomness, and a directory of its disk.
+
+The only module of ``impl`` that may touch them; everything else is handed a ``Host``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from impl.host import Program
+
+
+class RealFile:
+    """A file of a ``DirectoryDisk``. Its system calls block, except for ``fsync``."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+    def append(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def read(self, offset: int, size: int) -> bytes:
+        return os.pread(self._descriptor, size, offset)
+
+    def size(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
+    def truncate(self, size: int) -> None:
+        os.ftruncate(self._descriptor, size)
+
+    async def fsync(self) -> None:
+        await _in_thread(_sync_data, self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class DirectoryDisk:
+    """A node's own directory. Paths that lead out of it raise ValueError."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    def open(self, path: str) -> RealFile:
+        return RealFile(self._for_writing(path))
+
+    def read(self, path: str) -> bytes:
+        return self._inside(path).read_bytes()
+
+    def exists(self, path: str) -> bool:
+        return self._inside(path).is_file()
+
+    def names(self, directory: str = "") -> list[str]:
+        folder = self._inside(directory)
+        return sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+
+    def rename(self, source: str, target: str) -> None:
+        self._inside(source).rename(self._for_writing(target))
+
+    def remove(self, path: str) -> None:
+        self._inside(path).unlink()
+
+    async def fsync_directory(self, directory: str = "") -> None:
+        await _in_thread(_sync_directory, self._inside(directory))
+
+    async def replace(self, path: str, data: bytes) -> None:
+        await _in_thread(_replace, self._for_writing(path), data)
+
+    def _for_writing(self, path: str) -> Path:
+        inside = self._inside(path)
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        return inside
+
+    def _inside(self, path: str) -> Path:
+        resolved = (self._root / path).resolve()
+        if not resolved.is_relative_to(self._root):
+            raise ValueError(f"path {path!r} leads out of the node's directory; give a relative one")
+        return resolved
+
+
+class Machine:
+    """This machine as a ``Host``; ``directory`` is made when missing."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self._name = name
+        self._disk = DirectoryDisk(directory)
+        self._random = random.SystemRandom()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def disk(self) -> DirectoryDisk:
+        return self._disk
+
+    @property
+    def random(self) -> random.Random:
+        return self._random
+
+    def wall_clock_ns(self) -> int:
+        return time.time_ns()
+
+
+def main(program: Program, arguments: Sequence[str]) -> int:
+    """Run ``program`` with the configuration file that ``arguments`` names; return an exit code.
+
+    ``name`` in the configuration is the node's name, on which it listens (127.0.0.1), ``directory``
+    its disk (``data-NAME`` beside the configuration). SIGTERM and SIGINT end the program in order.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if len(arguments) != 1:
+        return _wrong("give the path of one configuration file, in JSON")
+    path = Path(arguments[0])
+    try:
+        config = orjson.loads(path.read_bytes())
+    except OSError as error:
+        return _wrong(f"configuration {path} cannot be read: {error.strerror}")
+    except orjson.JSONDecodeError as error:
+        return _wrong(f"configuration {path} is not JSON: {error}")
+    if not isinstance(config, dict):
+        return _wrong(f"configuration {path} must hold a JSON object")
+    return _run(program, config, path)
+
+
+def _run(program: Program, config: dict[str, Any], path: Path) -> int:
+    name = str(config.get("name", "127.0.0.1"))
+    directory = path.parent / str(config.get("directory", f"data-{name}"))
+    try:
+        asyncio.run(_until_signalled(program, Machine(name, directory), config))
+    except (ValueError, OSError) as error:
+        return _wrong(f"node {name} cannot run: {error}")
+    return 0
+
+
+async def _until_signalled(program: Program, host: Machine, config: Mapping[str, Any]) -> None:
+    node = asyncio.ensure_future(program(host, config))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.cancel)
+    try:
+        await node
+    except asyncio.CancelledError:
+        logging.getLogger(__name__).info("%s: stopped in order", host.name)
+
+
+def _wrong(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 2
+
+
+async def _in_thread(function: Callable[..., None], *arguments: Any) -> None:
+    await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+def _sync_data(descriptor: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(descriptor)  # macOS has no fdatasync
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_directory(path.parent)
