@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _STEPS_PER_INSTANT = 1_000_000
 _DIGEST_TIMER = 1
+_FOREVER_S = 1e9
 
 
 class Handle:
@@ -70,9 +71,9 @@ class NodeLoop(asyncio.BaseEventLoop):
     _ready: deque[Any]
 
     def __init__(self, world: World, machine: Machine, ordinal: int) -> None:
-        super().__init__()
-        self.set_debug(False)
         self.world = world
+        super().__init__()
+        self.set_debug(False)  # PYTHONASYNCIODEBUG must not change what happens
         self.machine = machine
         self.name = machine.name
         self.alive = True
@@ -83,6 +84,7 @@ class NodeLoop(asyncio.BaseEventLoop):
         self._wake_posted = False
         self._tasks_made = 0
         self.tasks: list[SimTask[Any]] = []
+        self.context = contextvars.Context()
 
     # --- running -----------------------------------------------------------------------------
 
@@ -172,7 +174,8 @@ class NodeLoop(asyncio.BaseEventLoop):
         handle = Handle(callback, args, context, when)
         world = self.world
         # Never early: what waits for a moment may look at the clock when it wakes.
-        world.post(max(int(when * NS_PER_S) + 1, world.now_ns), self._fire, handle)
+        when_ns = int(min(when, _FOREVER_S) * NS_PER_S) + 1
+        world.post(max(when_ns, world.now_ns), self._fire, handle)
         return handle
 
     def _fire(self, handle: Handle) -> None:

@@ -178,20 +178,14 @@ class Connection(asyncio.Transport):
             return
         self._closing = True
         self._pump()
-        if not self._backlog:
-            self._loop.call_soon(self._lose, None)
 
     def abort(self) -> None:
-        self._force_close(None)
-
-    def _force_close(self, error: BaseException | None) -> None:
         if self._lost:
             return
         self._closing = True
         self._backlog.clear()
         self._backlog_bytes = 0
         self._pump()
-        self._loop.call_soon(self._lose, error)
 
     def _lose(self, error: BaseException | None) -> None:
         if self._lost:
@@ -465,9 +459,7 @@ class Connection(asyncio.Transport):
 class Listener(asyncio.AbstractServer):
     """A listening port of a machine, and the server object that ``create_server`` returns."""
 
-    def __init__(
-        self, loop: NodeLoop, factory: Callable[[], asyncio.BaseProtocol], port: int
-    ) -> None:
+    def __init__(self, loop: NodeLoop, factory: Callable[[], asyncio.BaseProtocol], port: int) -> None:
         self._loop = loop
         self._factory = factory
         self._machine = loop.machine
