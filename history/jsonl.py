@@ -24,7 +24,8 @@ from history.history import History
 from history.op import Op
 from history.plain import plain
 
-_CHUNK_BYTES = 4 << 20
+_CHUNK_BYTES = 512 << 10
+"""Small enough that the parsed events stay in the cache; 4 MiB takes twice as long."""
 _REQUIRED = ("index", "time", "process", "type", "f")
 _OPTIONAL = ("key", "value", "error", "node")
 
