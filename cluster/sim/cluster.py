@@ -1,4 +1,4 @@
-"""The ``sim`` backend: the whole cluster, its network and its clients inside one process and one seed."""
+"""The ``sim`` backend: cluster, network and clients inside one process, decided by one seed."""
 
 from __future__ import annotations
 

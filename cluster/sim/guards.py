@@ -1,6 +1,6 @@
 """During a run, module-level clocks, entropy and the ways out of the simulation lead to the world.
 
-``time.*``, ``os.urandom``, ``random.*``, ``uuid`` and ``secrets`` answer for the node whose code is running.
+``time.*``, ``os.urandom``, ``random.*``, ``uuid`` and ``secrets`` answer for the node whose code runs.
 A thread, a subprocess, a blocking sleep or name look-up raises SimEscape. What can't be redirected is
 listed in ``docs/simulation.md`` and tested in ``tests/cluster/sim/test_leaks.py``.
 """
@@ -27,7 +27,7 @@ from cluster.sim.world import NS_PER_S, World
 if TYPE_CHECKING:
     from cluster.sim.network import Network
 
-_RANDOM_FUNCTIONS = [
+_RANDOM_FUNCTIONS = (
     "betavariate",
     "choice",
     "choices",
@@ -51,7 +51,7 @@ _RANDOM_FUNCTIONS = [
     "uniform",
     "vonmisesvariate",
     "weibullvariate",
-]
+)
 
 
 @contextmanager

@@ -151,9 +151,7 @@ class NodeLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self.world.now_ns / NS_PER_S
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Any, *args: Any, context: contextvars.Context | None = None
-    ) -> Handle:
+    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> Handle:
         handle = Handle(callback, args, context)
         self._ready.append(handle)
         if self.world.current is not self and not self._wake_posted:
@@ -161,14 +159,14 @@ class NodeLoop(asyncio.BaseEventLoop):
             self.world.post(self.world.now_ns, self.drain)
         return handle
 
-    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+    call_soon_threadsafe = call_soon
 
-    def call_later(  # type: ignore[override]
+    def call_later(
         self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> Handle:
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def call_at(  # type: ignore[override]
+    def call_at(
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> Handle:
         handle = Handle(callback, args, context, when)
@@ -235,7 +233,7 @@ class NodeLoop(asyncio.BaseEventLoop):
 
     # --- network: see cluster.sim.tcp --------------------------------------------------------
 
-    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         return self.machine.network.getaddrinfo(host, port, self.machine)
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
@@ -244,7 +242,7 @@ class NodeLoop(asyncio.BaseEventLoop):
     async def sock_connect(self, sock: Any, address: Any) -> None:
         sock.connection = await self.machine.network.connect(self, address[0], int(address[1]))
 
-    async def create_connection(  # type: ignore[override]
+    async def create_connection(
         self,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         host: str | None = None,
@@ -264,7 +262,7 @@ class NodeLoop(asyncio.BaseEventLoop):
         connection.attach(protocol)
         return connection, protocol
 
-    async def create_server(  # type: ignore[override]
+    async def create_server(
         self,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         host: Any = None,
@@ -286,10 +284,10 @@ class NodeLoop(asyncio.BaseEventLoop):
     async def create_datagram_endpoint(self, *args: Any, **options: Any) -> Any:
         raise self.world.escaped("UDP is not simulated; use a real backend for it")
 
-    async def subprocess_exec(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def subprocess_exec(self, *args: Any, **options: Any) -> Any:
         raise self.world.escaped("a node of the simulation can't start a process")
 
-    async def subprocess_shell(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def subprocess_shell(self, *args: Any, **options: Any) -> Any:
         raise self.world.escaped("a node of the simulation can't start a process")
 
     async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:

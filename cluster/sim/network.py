@@ -85,7 +85,9 @@ class Network:
         """The directed link between two machines, by name. Raises KeyError for an unknown one."""
         link = self._links.get((source, destination))
         if link is None:
-            assert self.machines[source] and self.machines[destination]
+            for name in (source, destination):
+                if name not in self.machines:
+                    raise KeyError(f"no machine {name!r} in the simulation")
             base_ns = _LOOPBACK_NS if source == destination else _BASE_NS
             stream = self.world.stream("link", source, destination)
             link = self._links[source, destination] = Link(stream, base_ns=base_ns)
