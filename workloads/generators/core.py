@@ -59,9 +59,10 @@ def lift(source: Source) -> Generator:
     """The generator that ``source`` stands for, as in Jepsen.
 
     A generator is itself; ``None`` is nothing; an ``Op`` made by ``history.op.invoke``, a mapping with
-    ``f`` and maybe ``key`` and ``value``, or a string, the ``f``, is that operation, once; a function of
-    a context, or of nothing, is called for a source, over and over until it returns None or an empty one; a list or
-    tuple is its elements, one after the other. Raises GeneratorError for anything else.
+    ``f`` and maybe ``key`` and ``value``, or a string, the ``f``, is that operation, once; a function
+    of a context, or of nothing, is called for a source, over and over until it returns None or an
+    empty one; a list or tuple is its elements, one after the other. Raises GeneratorError for
+    anything else.
     """
     if isinstance(source, Op):
         return _Once(_template(source))
@@ -86,6 +87,11 @@ def concat(*sources: Source) -> Generator:
     if len(gens) < 2:
         return gens[0] if gens else NOTHING
     return _Concat(gens[0], gens, 1)
+
+
+def chain(first: Generator, second: Generator) -> Generator:
+    """``first`` and then ``second``, which are generators already."""
+    return _Concat.of(first, (second,), 0)
 
 
 def operation(template: Op, context: Context) -> Op:
@@ -155,7 +161,7 @@ class _Function:
         if isinstance(source, Op):
             return operation(_template(source), context), self
         step = lift(source).op(context)
-        return step and (step[0], _Concat.of(step[1], (self,), 0))
+        return step and (step[0], chain(step[1], self))
 
     def update(self, context: Context, event: Op) -> Generator:
         return self
