@@ -1,0 +1,312 @@
+"""Sequential models: what one object does when nobody else is there.
+
+A model is a handful of pure functions, in the manner of Porcupine. ``interpret`` turns an operation
+of a history into an action, ``step`` applies an action to a state. Keys need no model: operations of
+different keys are different objects, and linearizability is local (Herlihy & Wing 1990, theorem 1),
+so that each key is judged by itself.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from history.history import FAIL, INFO, OK, hashable
+
+State: TypeAlias = Any
+"""Of a model's own kind; hashable."""
+Collapse: TypeAlias = Callable[[State], State]
+
+
+class Mark(Enum):
+    """Values that no history holds: the result nobody learnt, the state nobody can see again."""
+
+    UNKNOWN = "?"
+    ILLEGAL = "illegal"
+    UNSEEN = "a value that nobody observes"
+
+
+UNKNOWN: Final = Mark.UNKNOWN
+ILLEGAL: Final = Mark.ILLEGAL
+UNSEEN: Final = Mark.UNSEEN
+
+
+class Action(NamedTuple):
+    """What an operation does: its function, its argument, and the result that it must give.
+
+    ``result`` is ``UNKNOWN`` where the client never learnt it. All three are hashable.
+    """
+
+    f: str
+    argument: Any = None
+    result: Any = None
+
+
+class Call(NamedTuple):
+    """One operation as the models read it: outcome OK, FAIL or INFO, result from the completion."""
+
+    f: str
+    process: int
+    argument: Any
+    value: Any
+    outcome: int
+    error: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One sequential object.
+
+    ``functions`` are the operations it has; ``interpret(call)`` is the action of an operation, or None
+    where it constrains nothing; ``step(state, action)`` is the next state, or ``ILLEGAL``;
+    ``observation(action)`` says that the action never changes any state, and ``constrains(action)``
+    that some state forbids it; ``describe(action)`` and ``show(state)`` are for messages;
+    ``collapse(actions)`` maps every state that none of these actions can tell apart to one.
+    """
+
+    name: str
+    functions: frozenset[str]
+    initial: Any
+    interpret: Callable[[Call], Action | None]
+    step: Callable[[State, Action], State]
+    observation: Callable[[Action], bool]
+    constrains: Callable[[Action], bool]
+    describe: Callable[[Action], str]
+    show: Callable[[State], str]
+    collapse: Callable[[Sequence[Action]], Collapse] | None = None
+
+
+def refused(call: Call) -> bool:
+    """Whether a failed operation was answered "no" by the object, not kept from reaching it.
+
+    A failure without an error, or with ``mismatch`` or ``empty``, is an answer and hence an
+    observation; any other error says that the request did nothing and saw nothing.
+    """
+    error = call.error[0] if isinstance(call.error, list | tuple) and call.error else call.error
+    return call.outcome == FAIL and (error is None or str(error).lstrip(":") in ("mismatch", "empty"))
+
+
+def _register_action(call: Call) -> Action | None:
+    if call.f == "read":
+        return Action("read", None, hashable(call.value)) if call.outcome == OK else None
+    if call.f == "write":
+        return None if call.outcome == FAIL else Action("write", hashable(call.argument))
+    if call.outcome == FAIL and not refused(call):
+        return None
+    if not isinstance(call.argument, list | tuple) or len(call.argument) != 2:
+        raise ValueError(f"a cas takes [expected, new], not {call.argument!r}")
+    result = {OK: True, FAIL: False, INFO: UNKNOWN}[call.outcome]
+    return Action("cas", hashable(call.argument), result)
+
+
+def _register_step(state: State, action: Action) -> State:
+    if action.f == "write":
+        return action.argument
+    if action.f == "read":
+        return state if state == action.result else ILLEGAL
+    expected, new = action.argument
+    if action.result is UNKNOWN:
+        return new if state == expected else state
+    if (state == expected) is not action.result:
+        return ILLEGAL
+    return new if action.result else state
+
+
+def _register_observation(action: Action) -> bool:
+    return action.f == "read" or (action.f == "cas" and action.result is False)
+
+
+def _register_collapse(actions: Sequence[Action]) -> Collapse:
+    seen = {a.result for a in actions if a.f == "read"}
+    seen.update(a.argument[0] for a in actions if a.f == "cas")
+    return lambda state: state if state in seen else UNSEEN
+
+
+def _register_text(action: Action) -> str:
+    if action.f == "read":
+        return f"read of {action.result!r}"
+    if action.f == "write":
+        return f"write of {action.argument!r}"
+    expected, new = action.argument
+    verb = {True: "cas", False: "failed cas", UNKNOWN: "cas of unknown outcome"}[action.result]
+    return f"{verb} from {expected!r} to {new!r}"
+
+
+def _kv_action(call: Call) -> Action | None:
+    if call.f == "get":
+        return Action("get", None, hashable(call.value)) if call.outcome == OK else None
+    return None if call.outcome == FAIL else Action(call.f, hashable(call.argument))
+
+
+def _kv_step(state: State, action: Action) -> State:
+    if action.f == "put":
+        return action.argument
+    if action.f == "get":
+        return state if state == action.result else ILLEGAL
+    if state is UNSEEN or state is None:
+        return UNSEEN if state is UNSEEN else action.argument
+    return state + action.argument
+
+
+def _kv_collapse(actions: Sequence[Action]) -> Collapse:
+    """A value that is a prefix of no value read can only be overwritten: all such are one."""
+    reads = {a.result for a in actions if a.f == "get"}
+    texts = sorted(value for value in reads if isinstance(value, str))
+
+    def collapse(state: State) -> State:
+        if not isinstance(state, str):
+            return state
+        place = bisect_left(texts, state)
+        return state if place < len(texts) and texts[place].startswith(state) else UNSEEN
+
+    return collapse
+
+
+def _kv_text(action: Action) -> str:
+    value = action.result if action.f == "get" else action.argument
+    return f"{action.f} of {_short(value)}"
+
+
+def _mutex_action(call: Call) -> Action | None:
+    return None if call.outcome == FAIL else Action(call.f)
+
+
+def _mutex_step(state: State, action: Action) -> State:
+    acquires = action.f == "acquire"
+    return ILLEGAL if state is acquires else acquires
+
+
+def _owned_action(call: Call) -> Action | None:
+    return None if call.outcome == FAIL else Action(call.f, call.process)
+
+
+def _owned_step(state: State, action: Action) -> State:
+    if action.f == "acquire":
+        return action.argument if state is None else ILLEGAL
+    return None if state == action.argument else ILLEGAL
+
+
+def _owned_text(action: Action) -> str:
+    return f"{action.f} by {action.argument}"
+
+
+def _fifo_action(call: Call) -> Action | None:
+    if call.f == "enqueue":
+        return None if call.outcome == FAIL else Action("enqueue", hashable(call.argument))
+    if call.outcome == FAIL:  # a failure without an error may as well be a broken connection
+        return Action("dequeue") if call.error is not None and refused(call) else None
+    return Action("dequeue", None, UNKNOWN if call.outcome == INFO else hashable(call.value))
+
+
+def _fifo_step(state: State, action: Action) -> State:
+    assert isinstance(state, tuple)
+    if action.f == "enqueue":
+        return (*state, action.argument)
+    if action.result is UNKNOWN:
+        return state[1:]
+    if action.result is None:
+        return ILLEGAL if state else state
+    return state[1:] if state and state[0] == action.result else ILLEGAL
+
+
+def _fifo_observation(action: Action) -> bool:
+    return action.f == "dequeue" and action.result is None
+
+
+def _fifo_text(action: Action) -> str:
+    if action.f == "enqueue":
+        return f"enqueue of {action.argument!r}"
+    return "dequeue that found it empty" if action.result is None else f"dequeue of {action.result!r}"
+
+
+def _short(value: Any, limit: int = 40) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit // 2]}...{text[-limit // 2 :]}"
+
+
+def _never(action: Action) -> bool:
+    return False
+
+
+def _always(action: Action) -> bool:
+    return True
+
+
+CAS_REGISTER = Model(
+    name="cas-register",
+    functions=frozenset({"read", "write", "cas"}),
+    initial=None,
+    interpret=_register_action,
+    step=_register_step,
+    observation=_register_observation,
+    constrains=lambda action: action.f != "write",
+    describe=_register_text,
+    show=lambda state: f"the register holds {_short(state)}",
+    collapse=_register_collapse,
+)
+REGISTER = Model(
+    name="register",
+    functions=frozenset({"read", "write"}),
+    initial=None,
+    interpret=_register_action,
+    step=_register_step,
+    observation=_register_observation,
+    constrains=lambda action: action.f != "write",
+    describe=_register_text,
+    show=lambda state: f"the register holds {_short(state)}",
+    collapse=_register_collapse,
+)
+KV = Model(
+    name="kv",
+    functions=frozenset({"get", "put", "append"}),
+    initial="",
+    interpret=_kv_action,
+    step=_kv_step,
+    observation=lambda action: action.f == "get",
+    constrains=lambda action: action.f == "get",
+    describe=_kv_text,
+    show=lambda state: f"the key holds {_short(state)}",
+    collapse=_kv_collapse,
+)
+MUTEX = Model(
+    name="mutex",
+    functions=frozenset({"acquire", "release"}),
+    initial=False,
+    interpret=_mutex_action,
+    step=_mutex_step,
+    observation=_never,
+    constrains=_always,
+    describe=lambda action: action.f,
+    show=lambda state: "the mutex is held" if state else "the mutex is free",
+)
+OWNER_MUTEX = Model(
+    name="owner-mutex",
+    functions=frozenset({"acquire", "release"}),
+    initial=None,
+    interpret=_owned_action,
+    step=_owned_step,
+    observation=_never,
+    constrains=_always,
+    describe=_owned_text,
+    show=lambda state: "the mutex is free" if state is None else f"the mutex is held by {state}",
+)
+FIFO_QUEUE = Model(
+    name="fifo-queue",
+    functions=frozenset({"enqueue", "dequeue"}),
+    initial=(),
+    interpret=_fifo_action,
+    step=_fifo_step,
+    observation=_fifo_observation,
+    constrains=lambda action: action.f == "dequeue",
+    describe=_fifo_text,
+    show=lambda state: f"the queue holds {_short(state)}",
+)
+
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {model.name: model for model in (CAS_REGISTER, REGISTER, KV, MUTEX, OWNER_MUTEX, FIFO_QUEUE)}
+)
+"""The models by the names under which the command line knows them."""

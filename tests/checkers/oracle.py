@@ -1,0 +1,151 @@
+"""Brute force: try every order. Written apart from the library, so that both can't be wrong alike."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from history.history import History
+from history.op import Op
+
+NOT_KNOWN = "result not known"
+Spec = Callable[[Any, str, Any, Any], tuple[bool, Any]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """An operation with its true times; when it crashed ``ret`` is None and ``result`` NOT_KNOWN."""
+
+    f: str
+    argument: Any
+    result: Any
+    call: int
+    ret: int | None
+    process: int = 0
+    type: str = "ok"
+
+
+def linearizable(spec: Spec, initial: Any, ops: Sequence[Done]) -> bool:
+    """Whether some order of ``ops`` (crashed ones optional) respects real time and ``spec``."""
+    if all(op.ret is None for op in ops):
+        return True
+    deadline = min(op.ret for op in ops if op.ret is not None)
+    for place, op in enumerate(ops):
+        if op.call > deadline:
+            continue
+        allowed, state = spec(initial, op.f, op.argument, op.result)
+        if allowed and linearizable(spec, state, [*ops[:place], *ops[place + 1 :]]):
+            return True
+    return False
+
+
+def register(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
+    if f == "write":
+        return True, argument
+    if f == "read":
+        return result in (NOT_KNOWN, state), state
+    expected, new = argument
+    happens = state == expected
+    return result in (NOT_KNOWN, happens), new if happens else state
+
+
+def append(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
+    if f == "get":
+        return result in (NOT_KNOWN, state), state
+    return True, argument if f == "put" else state + argument
+
+
+def mutex(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
+    if f == "try-acquire":
+        return state is not None, state
+    return (state is None, "held") if f == "acquire" else (state is not None, None)
+
+
+def owned(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
+    """``argument`` is the owner; state is None or the holder."""
+    if f == "try-acquire":
+        return state is not None, state
+    return (state is None, argument) if f == "acquire" else (state == argument, None)
+
+
+def fifo(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
+    if f == "enqueue":
+        return True, (*state, argument)
+    if result == NOT_KNOWN:
+        return True, state[1:]
+    if result is None:
+        return not state, state
+    return bool(state) and state[0] == result, state[1:]
+
+
+def counter(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
+    if f == "increment":
+        return result in (NOT_KNOWN, state + 1), state + 1
+    return result in (NOT_KNOWN, state), state
+
+
+def times(rng: random.Random, count: int, *, crashes: float = 0.2, processes: int = 4) -> list[Any]:
+    """(process, call, ret) of ``count`` operations, ret None for a crash; stamps are unique."""
+    idle, busy, calls, spans, clock = list(range(processes)), {}, 0, [], 0
+    fresh = processes
+    while calls < count or busy:
+        if calls < count and idle and (not busy or rng.random() < 0.5):
+            process = idle.pop(rng.randrange(len(idle)))
+            busy[process] = clock
+            calls += 1
+        else:
+            process = rng.choice(list(busy))
+            crashed = rng.random() < crashes
+            spans.append((process, busy.pop(process), None if crashed else clock))
+            idle.append(fresh if crashed else process)
+            fresh += crashed
+        clock += 1
+    return sorted(spans, key=lambda span: span[1])
+
+
+def history(ops: Sequence[Done]) -> History:
+    """The recorded history of ``ops``: crashed ones end in info, failed casts in fail."""
+    events = []
+    for op in ops:
+        events.append((op.call, Op(-1, op.call, op.process, "invoke", op.f, None, op.argument)))
+        if op.ret is not None:
+            value = op.argument if op.result in (True, False, NOT_KNOWN) else op.result
+            events.append((op.ret, Op(-1, op.ret, op.process, op.type, op.f, None, value)))
+    return History.from_ops(event for _, event in sorted(events, key=lambda one: one[0]))
+
+
+def random_register(
+    rng: random.Random, count: int, *, values: int = 3, unique: bool = False
+) -> list[Done]:
+    """A register history near to a true one: executed in some order, then sometimes falsified."""
+    spans = times(rng, count)
+    moments = sorted(range(count), key=lambda i: _moment(rng, spans[i]))
+    state: Any = 0
+    done: dict[int, Done] = {}
+    written = iter(range(1, count + 1))
+    for i in moments:
+        process, call, ret = spans[i]
+        f = rng.choice(["read", "write", "cas"])
+        argument: Any = None
+        if f != "read":
+            argument = next(written) if unique else rng.randrange(values)
+        if f == "cas":
+            expected = state if rng.random() < 0.6 else rng.randrange(count if unique else values)
+            argument = [expected, argument]
+        crashed = ret is None
+        result: Any = {"read": state, "write": NOT_KNOWN, "cas": f == "cas" and state == argument[0]}[f]
+        if not (crashed and rng.random() < 0.5):
+            state = register(state, f, argument, NOT_KNOWN)[1]
+        if f == "read" and rng.random() < 0.15:
+            result = rng.randrange(count if unique else values)
+        kind = "fail" if f == "cas" and result is False else "ok"
+        done[i] = Done(f, argument, NOT_KNOWN if crashed else result, call, ret, process, kind)
+    return [done[i] for i in range(count)]
+
+
+def _moment(rng: random.Random, span: tuple[int, int, int | None]) -> float:
+    _, call, ret = span
+    slip = rng.choice([0, 0, 5])
+    return rng.uniform(call, call + 8 if ret is None else ret) + rng.uniform(-slip, slip)
