@@ -1,4 +1,4 @@
-"""How often and in what form: repeat, cycle, limit, numbered, until_ok, process_limit, map, filter, f_map."""
+"""How often: repeat, cycle, limit, numbered, until_ok, process_limit; and what: map, filter, f_map."""
 
 from __future__ import annotations
 
@@ -176,9 +176,8 @@ class _ProcessLimit:
         op, after = step
         if op is PENDING:
             return op, _ProcessLimit(self.most, self.seen, after)
-        seen = self.seen.union(
-            [p for t in context.threads if isinstance(p := context.processes[t], int)]
-        )
+        present = [context.processes[thread] for thread in context.threads]
+        seen = self.seen.union([process for process in present if isinstance(process, int)])
         return (op, _ProcessLimit(self.most, seen, after)) if len(seen) <= self.most else None
 
     def update(self, context: Context, event: Op) -> Generator:
@@ -215,10 +214,10 @@ class _Filter:
                 return None
             op, gen = step
             if op is PENDING or self.predicate(op):
-                return op, _Filter(self.predicate, gen)
+                return op, self if gen is self.gen else _Filter(self.predicate, gen)
         raise GeneratorError(
-            f"filter rejected {MOST_REJECTED} operations in a row, the last with f {op.f!r}: "
-            "its predicate probably never holds; put limit(...) around its source"
+            f"filter rejected {MOST_REJECTED:,} operations in a row: its predicate seems never to hold; "
+            "put limit(...) around its source"
         )
 
     def update(self, context: Context, event: Op) -> Generator:
