@@ -79,7 +79,8 @@ _NUMBER = re.compile(
     r"(?P<int>[+-]?\d+)N?|(?P<hex>0x[0-9a-fA-F]+)|(?P<float>[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)M?",
     re.ASCII,
 )
-_NAME = re.compile(r"(?![+-.]?\d)[\w.*+!\-?$%&=<>:#|']+(?:/[\w.*+!\-?$%&=<>:#|']+)?|/")
+_KEYWORD = re.compile(r"[\w.*+!\-?$%&=<>:#|']+(?:/[\w.*+!\-?$%&=<>:#|']+)?|/")
+_NOT_A_SYMBOL = re.compile(r"[+\-.]?\d|[:#]")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES = {"t": "\t", "r": "\r", "n": "\n", "b": "\b", "f": "\f", '"': '"', "\\": "\\", "'": "'"}
 _CHARS = {
@@ -233,12 +234,12 @@ def _special(token: str, line: int) -> float:
 def _atom(token: str, line: int) -> Any:
     if token in _WORDS:
         return _WORDS[token]
-    if token[0] == ":" and _NAME.fullmatch(token, 1):
+    if token[0] == ":" and _KEYWORD.fullmatch(token, 1):
         return Keyword(token[1:])
     number = _NUMBER.fullmatch(token)
     if number is not None:
         return _number(number, line)
-    if _NAME.fullmatch(token):
+    if _KEYWORD.fullmatch(token) and not _NOT_A_SYMBOL.match(token):
         return Symbol(token)
     raise HistoryError(f"line {line}: {token!r} is not EDN")
 
@@ -308,4 +309,4 @@ def _written_char(text: str) -> str:
 
 def is_name(text: str) -> bool:
     """Whether ``text`` can be the name of a keyword."""
-    return _NAME.fullmatch(text) is not None and _TOKEN.fullmatch(f":{text}") is not None
+    return _KEYWORD.fullmatch(text) is not None
