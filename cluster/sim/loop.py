@@ -308,7 +308,7 @@ class NodeLoop(asyncio.BaseEventLoop):
 
 def _make_task(coro: Any, loop: NodeLoop, name: object, context: Any) -> SimTask[Any]:
     task: SimTask[Any] = SimTask.__new__(SimTask)
-    # Before __init__, which puts the task into sets; unique over nodes so that no two compare.
-    task.ordinal = loop._tasks_made << 8 | (loop._digest_code >> 4 & 0xFF)
+    loop.world.tasks_made += 1
+    task.ordinal = loop.world.tasks_made  # before __init__, which puts the task into sets
     task.__init__(coro, loop=loop, name=str(name), context=context)  # type: ignore[misc]
     return task

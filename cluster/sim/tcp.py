@@ -201,7 +201,10 @@ class Connection(asyncio.Transport):
     def _enqueue(self, data: bytes) -> None:
         self._backlog.append(data)
         self._backlog_bytes += len(data)
-        self._blocked = True
+        if not self._blocked:
+            self._blocked = True
+            for arrival_ns, _ in self._acks:  # sent when nobody waited for them
+                self._world.post(arrival_ns, self._on_ack)
         if self._backlog_bytes > self._high_bytes and not self._writing_paused:
             self._writing_paused = True
             if self._protocol is not None:

@@ -51,6 +51,7 @@ class World:
         self.now_ns = START_NS
         self.current: NodeLoop | None = None
         self.events = 0
+        self.tasks_made = 0
         self.interrupted = False
         self.sealed = False
         self.escapes: list[SimEscape] = []
