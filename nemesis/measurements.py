@@ -29,9 +29,38 @@ class Reading:
     clock_s: dict[str, float | None] = field(default_factory=dict)
     asked_s: dict[str, float] = field(default_factory=dict)
     steps_s: dict[str, float] = field(default_factory=dict)
-    for name, count in before.packets.items():
-        parts[name] = [count, after.packets[name]]
-    return {name: part for name, part in parts.items() if part}
+    packets: dict[Measure, int | None] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+
+
+async def read(
+    holds: Holds, measures: Sequence[Measure], nodes: Sequence[str], links: Collection[Link]
+) -> Reading:
+    """Look at ``nodes`` and ``links``. What raises is noted in ``unread``, nothing is raised."""
+    reading = Reading()
+    if "process" in measures:
+        await _read_processes(holds, reading, nodes)
+    if "clock" in measures:
+        await _read_clocks(holds, reading, nodes)
+    if "dropped" in measures:
+        count = holds.cluster.dropped(links)
+        reading.packets["dropped"] = await _guarded(holds, reading, "dropped packets", count)
+    if "delayed" in measures:
+        count = holds.cluster.delayed(links)
+        reading.packets["delayed"] = await _guarded(holds, reading, "delayed packets", count)
+    return reading
+
+
+def effect(before: Reading, after: Reading) -> Effect:
+    """The effect of what was done between two readings."""
+    found: dict[str, Any] = {name: [n, after.packets[name]] for name, n in before.packets.items()}
+    if before.process:
+        found["process"] = {node: [state, after.process[node]] for node, state in before.process.items()}
+    if before.clock_s:
+        found["clock"] = {node: _clock(before, after, node) for node in before.clock_s}
+    if before.unread or after.unread:
+        found["unread"] = [*before.unread, *after.unread]
+    return found
 
 
 async def _read_processes(holds: Holds, reading: Reading, nodes: Sequence[str]) -> None:
