@@ -86,7 +86,7 @@ class Columns:
 
     def _shared(self, column: Sequence[Any]) -> list[str | None]:
         """One string object per node, not one per event."""
-        for name in _names("node", [one for one in dict.fromkeys(column) if one is not None]):
+        for name in _names("node", column, or_none=True):
             self._nodes.setdefault(name, name)
         return list(map(self._nodes.get, column))
 
@@ -108,12 +108,12 @@ def _types(column: Sequence[Any]) -> NDArray[np.int8]:
         raise HistoryError(f"type must be one of {', '.join(OP_TYPES)}") from None
 
 
-def _names(what: str, column: Sequence[Any]) -> list[str]:
+def _names(what: str, column: Sequence[Any], *, or_none: bool = False) -> list[str]:
     """Each name once, in order of first appearance: a set's order changes from run to run."""
-    strangers = set(map(type, column)) - {str}
+    strangers = set(map(type, column)) - ({str, type(None)} if or_none else {str})
     if strangers:
         raise HistoryError(f"{what} must be text, not {_kinds(strangers)}")
-    return list(dict.fromkeys(column))
+    return [name for name in dict.fromkeys(column) if name is not None]
 
 
 def _kinds(types: set[type]) -> str:
