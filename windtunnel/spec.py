@@ -20,8 +20,8 @@ Fault = Mapping[str, Any]
 class TestSpec:
     """One run of one workload.
 
-    ``faults`` are the kinds that a schedule is drawn from by ``seed``, None for all that the workload
-    and the backend allow; ``schedule`` takes its place when it is given. ``rate`` is in operations
+    ``faults`` are the kinds and families that a schedule is drawn from by ``seed``; ``schedule`` takes
+    their place when it is given. ``rate`` is in operations
     per second over all clients; ``ops`` caps their number. ``options`` go to the workload.
     """
 
@@ -31,11 +31,11 @@ class TestSpec:
     seed: int = 0
     nodes: tuple[str, ...] = ("n1", "n2", "n3", "n4", "n5")
     concurrency: int = 5
-    rate: float = 20.0
+    rate: float = 10.0
     time_limit_s: float = 30.0
     op_timeout_s: float = 5.0
     ops: int | None = None
-    faults: tuple[str, ...] | None = None
+    faults: tuple[str, ...] = ("all",)
     schedule: tuple[Fault, ...] | None = None
     mutant: str | None = None
     backend: str = "sim"

@@ -1,0 +1,95 @@
+"""From a spec to what can be run: names become things, and what is impossible is refused at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cluster.api import CLIENT, Cluster
+from cluster.sim.cluster import SimCluster
+from impl.mutants.registry import MUTANTS
+from nemesis.conductor import refuse
+from nemesis.fault import Schedule
+from nemesis.kinds import named
+from nemesis.schedule import draw
+from nemesis.schedule_file import from_json
+from windtunnel.names import BadInputError, find
+from windtunnel.spec import TestSpec
+from workloads.registry import WORKLOADS
+from workloads.workload import Workload, WorkloadOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A run that can begin: everything in it exists and fits together."""
+
+    spec: TestSpec
+    workload: Workload
+    cluster: Cluster
+    schedule: Schedule
+
+
+def _sim(workload: Workload, spec: TestSpec) -> Cluster:
+    return SimCluster(workload.system, nodes=spec.nodes, seed=spec.seed)
+
+
+BACKENDS: Mapping[str, Callable[[Workload, TestSpec], Cluster]] = MappingProxyType({"sim": _sim})
+"""Where nodes can run, by the name that ``--cluster`` takes."""
+
+
+def prepare(spec: TestSpec) -> Plan:
+    """Make the workload, the cluster and the schedule of ``spec``; nothing is started.
+
+    Raises BadInputError or ScheduleError for a name that does not exist, a mutant of another workload,
+    and a fault that the workload or the backend cannot have.
+    """
+    if CLIENT in spec.nodes:
+        raise BadInputError(f"--nodes: {CLIENT!r} is the machine of the clients; choose another name.")
+    workload = make_workload(spec)
+    cluster = find("cluster", spec.backend, BACKENDS)(workload, spec)
+    schedule = _schedule(spec, workload, cluster)
+    return Plan(spec=spec, workload=workload, cluster=cluster, schedule=schedule)
+
+
+def make_workload(spec: TestSpec) -> Workload:
+    """The workload of ``spec`` alone: to check a history, no cluster is needed."""
+    make = find("workload", spec.workload, WORKLOADS)
+    if spec.mutant is not None:
+        find("mutant", spec.mutant, MUTANTS)
+    options = WorkloadOptions(
+        nodes=spec.nodes,
+        concurrency=spec.concurrency,
+        rate=spec.rate,
+        time_limit_s=spec.time_limit_s,
+        mutant=spec.mutant,
+        settings=spec.options,
+    )
+    try:
+        return make(options)
+    except ValueError as error:
+        raise BadInputError(str(error)) from None
+
+
+def _schedule(spec: TestSpec, workload: Workload, cluster: Cluster) -> Schedule:
+    if spec.schedule is not None:
+        schedule = tuple(from_json(fault) for fault in spec.schedule)
+    else:
+        kinds = _kinds(spec, workload)
+        schedule = draw(spec.seed, kinds=kinds, nodes=spec.nodes, time_limit_s=spec.time_limit_s)
+    refuse(schedule, cluster)
+    return schedule
+
+
+def _kinds(spec: TestSpec, workload: Workload) -> tuple[str, ...]:
+    """The kinds that are asked for; families give only what makes sense for the workload."""
+    sensible = workload.faults
+    wanted = named(spec.faults)
+    if sensible is None:
+        return wanted
+    for name in spec.faults:
+        if name in wanted and name not in sensible:
+            raise BadInputError(
+                f"--faults {name}: {spec.workload} has no use for it; it takes {', '.join(sensible)}."
+            )
+    return tuple(name for name in wanted if name in sensible)

@@ -1,0 +1,46 @@
+"""The one line that repeats a run: only what differs from the defaults, ready to paste into a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from windtunnel.spec import TestSpec, node_names
+
+_PLAIN = ("concurrency", "rate", "time_limit_s", "op_timeout_s", "ops", "mutant", "backend")
+_FLAGS = {"time_limit_s": "time-limit", "op_timeout_s": "op-timeout", "backend": "cluster"}
+
+
+def repeat_line(spec: TestSpec, *, schedule: Path | None = None) -> str:
+    """``windtunnel run …`` for ``spec``; ``schedule`` is the file that holds its explicit schedule."""
+    default = TestSpec(workload=spec.workload)
+    words = ["windtunnel", "run", spec.workload, "--seed", str(spec.seed)]
+    if spec.nodes != default.nodes:
+        plain = spec.nodes == node_names(len(spec.nodes))
+        words += ["--nodes", str(len(spec.nodes)) if plain else ",".join(spec.nodes)]
+    for name in _PLAIN:
+        if (value := getattr(spec, name)) != getattr(default, name):
+            words += [
+                f"--{_FLAGS.get(name, name)}",
+                f"{value:g}" if isinstance(value, float) else str(value),
+            ]
+    for name, value in spec.options.items():
+        words += ["--option", f"{name}={value}"]
+    if schedule is not None:
+        words += ["--schedule", str(schedule)]
+    elif spec.faults != default.faults:
+        words += ["--faults", ",".join(spec.faults)]
+    return _hash_seed() + shlex.join(words)
+
+
+def campaign_line(spec: TestSpec, seeds: range) -> str:
+    """``windtunnel campaign …`` for the same test over ``seeds``."""
+    line = repeat_line(spec).replace("windtunnel run", "windtunnel campaign", 1)
+    return line.replace(f"--seed {spec.seed}", f"--seeds {seeds.start}:{seeds.stop}", 1)
+
+
+def _hash_seed() -> str:
+    """Said only when it is not what the command line sets by itself."""
+    value = os.environ.get("PYTHONHASHSEED", "0")
+    return "" if value == "0" else f"PYTHONHASHSEED={value} "

@@ -1,0 +1,165 @@
+"""One run: refuse what is impossible, run the workload under faults, heal, ask for progress, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from checkers.verdict import Verdict
+from cluster.sim.cluster import SimCluster
+from history.history import History
+from history.jsonl import Recorder
+from nemesis.conductor import run_schedule
+from nemesis.schedule_file import to_json
+from windtunnel.interpreter import run_generator
+from windtunnel.judge import judge
+from windtunnel.plan import Plan, prepare
+from windtunnel.spec import TestSpec
+from workloads.generators import Source, limit, time_limit
+
+NS_PER_S = 1_000_000_000
+READY_WITHIN_S = 60.0
+READY_EVERY_S = 0.1
+FINAL_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What became of a run.
+
+    ``schedule`` holds the faults that were to be thrown, as in a schedule file; ``facts`` what the
+    checkers were told beside the history; ``digest`` is over all events of a simulation, None on other
+    backends; ``ran_s`` is in the cluster's time, ``cpu_s`` in this process's.
+    """
+
+    spec: TestSpec
+    verdict: Verdict
+    history: History
+    schedule: tuple[dict[str, Any], ...]
+    facts: Mapping[str, Any]
+    digest: str | None
+    ran_s: float
+    cpu_s: float
+    interrupted: bool
+    logs: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_test(spec: TestSpec, *, history_path: Path | None = None) -> Run:
+    """Run ``spec`` from beginning to end and judge it.
+
+    The history is written to ``history_path`` while the run goes on, kept in memory only without it.
+    Ctrl-C heals and judges what there is. Raises BadInputError or ScheduleError, before anything
+    starts, for what cannot be run.
+    """
+    plan = prepare(spec)
+    cpu_started = time.process_time()
+    stage = _Stage(plan, history_path)
+    with stage.recorder:
+        plan.cluster.run(stage.perform)
+    history = stage.recorder.history()
+    return Run(
+        spec=spec,
+        verdict=judge(plan.workload.checker, history, stage.facts),
+        history=history,
+        schedule=tuple(to_json(fault) for fault in plan.schedule),
+        facts=stage.facts,
+        digest=plan.cluster.digest() if isinstance(plan.cluster, SimCluster) else None,
+        ran_s=stage.ran_s,
+        cpu_s=time.process_time() - cpu_started,
+        interrupted=stage.interrupted,
+        logs=plan.cluster.logs(),
+    )
+
+
+class _Stage:
+    """The harness's own coroutine, and what it learns on the way."""
+
+    def __init__(self, plan: Plan, history_path: Path | None) -> None:
+        self.plan = plan
+        self.recorder = Recorder(history_path, self._elapsed_ns)
+        self.facts: dict[str, Any] = {**plan.workload.facts, "nodes": plan.spec.nodes}
+        self.interrupted = False
+        self.ran_s = 0.0
+        self._start_s = 0.0
+        self._next_process = 0
+
+    async def perform(self) -> None:
+        """Start, hurt, heal, ask for progress, stop."""
+        await self.plan.cluster.start()
+        self._start_s = asyncio.get_running_loop().time()
+        self.facts["start_wall_ns"] = self.plan.cluster.wall_clock_ns()
+        try:
+            await self._main_phase()
+            await self._final_phase()
+        except asyncio.CancelledError:
+            self.interrupted = True
+            _go_on_after_cancellation()
+        self.ran_s = self._elapsed_ns() / NS_PER_S
+        await self.plan.cluster.stop()
+
+    async def _main_phase(self) -> None:
+        """The workload beside the schedule; whatever the nemesis did is undone when it ends."""
+        spec, plan = self.plan.spec, self.plan
+        generator: Source = time_limit(spec.time_limit_s, plan.workload.generator)
+        if spec.ops is not None:
+            generator = limit(spec.ops, generator)
+        nemesis = asyncio.create_task(run_schedule(plan.schedule, plan.cluster, self.recorder))
+        try:
+            await self._run(generator)
+        finally:
+            nemesis.cancel()
+            with suppress(asyncio.CancelledError):
+                await nemesis
+
+    async def _final_phase(self) -> None:
+        """All is healed: wait for every node, then for the workload's last operations."""
+        await asyncio.gather(*(self._ready(node) for node in self.plan.spec.nodes))
+        self.facts["final_index"] = len(self.recorder)
+        stop = asyncio.Event()
+        alarm = asyncio.get_running_loop().call_later(FINAL_WITHIN_S, stop.set)
+        await self._run(self.plan.workload.final, stop)
+        alarm.cancel()
+
+    async def _run(self, generator: Source, stop: asyncio.Event | None = None) -> None:
+        spec, plan = self.plan.spec, self.plan
+        self._next_process = await run_generator(
+            generator,
+            client=plan.workload.client,
+            endpoints={node: plan.cluster.endpoint(node) for node in spec.nodes},
+            concurrency=spec.concurrency,
+            recorder=self.recorder,
+            seed=spec.seed,
+            op_timeout_s=spec.op_timeout_s,
+            stop=stop,
+            first_process=self._next_process,
+        )
+
+    async def _ready(self, node: str) -> None:
+        """Wait for a node, but not for ever: one that stays away is for the progress checker."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READY_WITHIN_S):
+                while not await self._is_ready(node):
+                    await asyncio.sleep(READY_EVERY_S)
+
+    async def _is_ready(self, node: str) -> bool:
+        try:
+            await self.plan.workload.system.ready(self.plan.cluster.endpoint(node))
+        except (OSError, TimeoutError):
+            return False
+        return True
+
+    def _elapsed_ns(self) -> int:
+        """Since all nodes were ready, by the running loop's clock."""
+        return round((asyncio.get_running_loop().time() - self._start_s) * NS_PER_S)
+
+
+def _go_on_after_cancellation() -> None:
+    """Ctrl-C cancelled this task to wake it; what is left to do is to be done undisturbed."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
