@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -67,13 +66,16 @@ class Recorder:
         Raises HistoryError, and records nothing, if a value cannot be written or the file cannot grow.
         """
         try:
-            recorded = replace(
-                op,
-                index=len(self._ops),
-                time=self._clock(),
-                key=plain(op.key),
-                value=plain(op.value),
-                error=plain(op.error),
+            recorded = Op(
+                len(self._ops),
+                self._clock(),
+                op.process,
+                op.type,
+                op.f,
+                plain(op.key),
+                plain(op.value),
+                plain(op.error),
+                op.node,
             )
         except HistoryError as error:
             where = f"event {len(self._ops)}, {op.type} {op.f} by {op.process}"
