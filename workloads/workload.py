@@ -38,6 +38,23 @@ class ClientContext:
     seed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadOptions:
+    """What a workload is made for.
+
+    ``rate`` is the wanted number of operations per second over all ``concurrency`` clients;
+    ``time_limit_s`` is how long the main phase lasts; ``mutant`` names a known-bad variant of
+    ``impl.mutants.registry``; ``settings`` are the workload's own options, by name.
+    """
+
+    nodes: tuple[str, ...] = ("n1", "n2", "n3", "n4", "n5")
+    concurrency: int = 5
+    rate: float = 10.0
+    time_limit_s: float = 30.0
+    mutant: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workload:
     """One test: registered in ``workloads.registry`` under its name.
@@ -46,6 +63,8 @@ class Workload:
     ``final`` runs after everything is healed; ``progress`` names the functions of which at least one
     must succeed in the final phase; ``faults`` are the kinds that make sense against this system, all
     of them unless given; ``facts`` go to the checker as options, beside those of the run.
+    ``recovery_s`` is how long after the healing the system may need until it serves again: the final
+    phase is given up after that.
     """
 
     name: str
@@ -57,3 +76,4 @@ class Workload:
     progress: tuple[str, ...] = ()
     faults: tuple[str, ...] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    recovery_s: float = 60.0

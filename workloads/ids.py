@@ -1,0 +1,97 @@
+"""What the three ID workloads share: the operation ``next``, its client and its load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from checkers.verdict import Checker
+from cluster.api import System
+from cluster.systems.ids import ids_system
+from history.op import Op, invoke
+from impl.ids.client import DidNotHappen, IdClient, MayHaveHappened
+from impl.mutants.registry import MUTANTS
+from workloads.generators import Context, Generator, delay, each_thread, lift, repeat, stagger, until_ok
+from workloads.workload import ClientContext, Workload, WorkloadOptions
+
+NEXT = "next"
+_LARGE = 5000
+_RETRY_EVERY_S = 0.2
+
+
+class NextClient:
+    """``next`` with a count, one unless given; ``ok`` carries the list of IDs and the node."""
+
+    def __init__(self, context: ClientContext) -> None:
+        self._context = context
+
+    async def open(self) -> None:
+        """Connect to nothing yet: a node is chosen for each operation."""
+        self._client = IdClient(self._context.endpoints, start=self._context.process)
+
+    async def invoke(self, op: Op) -> Op:
+        try:
+            answer = await self._client.next(op.value or 1)
+        except DidNotHappen as error:
+            return op.completed("fail", error=str(error))
+        except MayHaveHappened as error:
+            return op.completed("info", error=str(error), node=error.node)
+        return op.completed("ok", value=answer.ids, node=answer.node)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def id_workload(
+    name: str, kinds: tuple[str, ...], options: WorkloadOptions, *, checker: Checker, one_in: int = 0
+) -> Workload:
+    """The workload ``name`` over nodes of one of ``kinds``, the first unless a mutant is of another.
+
+    One operation in ``one_in`` asks for 5000 IDs at once, none when it is 0. Raises ValueError for a
+    mutant of another workload.
+    """
+    system = _system(name, kinds, options)
+    return Workload(
+        name=name,
+        system=system,
+        client=NextClient,
+        generator=load(options.rate, one_in=one_in),
+        final=each_thread(until_ok(delay(_RETRY_EVERY_S, repeat(NEXT)))),
+        checker=checker,
+        progress=(NEXT,),
+        facts=system.facts,
+    )
+
+
+def load(rate: float, *, one_in: int = 0) -> Generator:
+    """``rate`` operations per second: three in five want one ID, the others two to ten.
+
+    One in ``one_in`` wants 5000, which is more than a Snowflake node has in one millisecond.
+    """
+
+    def some(context: Context) -> Op:
+        if one_in and context.random(one_in, salt=1) == 0:
+            return invoke(NEXT, _LARGE)
+        few = context.random(5, salt=2) >= 3
+        return invoke(NEXT, 2 + context.random(9, salt=3) if few else 1)
+
+    return stagger(1 / rate, lift(some))
+
+
+def _system(name: str, kinds: tuple[str, ...], options: WorkloadOptions) -> System:
+    settings: Mapping[str, Any] = {
+        key: value for key, value in options.settings.items() if key != "version"
+    }
+    if options.mutant is None:
+        return ids_system(kinds[0], nodes=options.nodes, settings=settings)
+    mutant = MUTANTS.get(options.mutant)
+    if mutant is None or mutant.kind not in kinds:
+        fitting = ", ".join(m.name for m in MUTANTS.values() if m.kind in kinds)
+        raise ValueError(f"workload {name} has no mutant {options.mutant!r}; it has {fitting}")
+    return ids_system(
+        mutant.kind,
+        nodes=options.nodes,
+        program=mutant.program,
+        command=mutant.command,
+        settings=settings,
+    )
