@@ -11,12 +11,26 @@ from cluster.systems.ids import ids_system
 from history.op import Op, invoke
 from impl.ids.client import DidNotHappen, IdClient, MayHaveHappened
 from impl.mutants.registry import MUTANTS
-from workloads.generators import Context, Generator, delay, each_thread, lift, repeat, stagger, until_ok
+from workloads.generators import (
+    Context,
+    Generator,
+    concat,
+    delay,
+    each_thread,
+    lift,
+    limit,
+    repeat,
+    stagger,
+    until_ok,
+)
 from workloads.workload import ClientContext, Workload, WorkloadOptions
 
 NEXT = "next"
 _LARGE = 5000
-_RETRY_EVERY_S = 0.2
+_FIRST_TRIES = 5
+_RETRY_FIRST_S = 0.2
+_RETRY_LATER_S = 10.0
+_CLOCKS_CATCH_UP_S = 900.0
 
 
 class NextClient:
@@ -56,11 +70,21 @@ def id_workload(
         system=system,
         client=NextClient,
         generator=load(options.rate, one_in=one_in),
-        final=each_thread(until_ok(delay(_RETRY_EVERY_S, repeat(NEXT)))),
+        final=final_phase(),
         checker=checker,
         progress=(NEXT,),
         facts=system.facts,
+        recovery_s=_CLOCKS_CATCH_UP_S,
     )
+
+
+def final_phase() -> Generator:
+    """Each thread tries until it gets an ID: soon at first, then now and then.
+
+    A Snowflake node whose clock had run ahead rightly refuses until true time has caught up.
+    """
+    soon = limit(_FIRST_TRIES, delay(_RETRY_FIRST_S, repeat(NEXT)))
+    return each_thread(until_ok(concat(soon, delay(_RETRY_LATER_S, repeat(NEXT)))))
 
 
 def load(rate: float, *, one_in: int = 0) -> Generator:
