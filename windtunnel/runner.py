@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from checkers.verdict import Verdict
 from cluster.sim.cluster import SimCluster
@@ -22,10 +22,11 @@ from windtunnel.plan import Plan, prepare
 from windtunnel.spec import TestSpec
 from workloads.generators import Source, limit, time_limit
 
+OnFacts: TypeAlias = Callable[[Mapping[str, Any]], None]
+
 NS_PER_S = 1_000_000_000
 READY_WITHIN_S = 60.0
 READY_EVERY_S = 0.1
-FINAL_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +50,19 @@ class Run:
     logs: Mapping[str, str] = field(default_factory=dict)
 
 
-def run_test(spec: TestSpec, *, history_path: Path | None = None) -> Run:
+def run_test(
+    spec: TestSpec, *, history_path: Path | None = None, on_facts: OnFacts = lambda facts: None
+) -> Run:
     """Run ``spec`` from beginning to end and judge it.
 
-    The history is written to ``history_path`` while the run goes on, kept in memory only without it.
+    The history is written to ``history_path`` while the run goes on, kept in memory only without it;
+    ``on_facts`` is told what the checkers will be told, each time that is more.
     Ctrl-C heals and judges what there is. Raises BadInputError or ScheduleError, before anything
     starts, for what cannot be run.
     """
     plan = prepare(spec)
     cpu_started = time.process_time()
-    stage = _Stage(plan, history_path)
+    stage = _Stage(plan, history_path, on_facts)
     with stage.recorder:
         plan.cluster.run(stage.perform)
     history = stage.recorder.history()
@@ -79,10 +83,15 @@ def run_test(spec: TestSpec, *, history_path: Path | None = None) -> Run:
 class _Stage:
     """The harness's own coroutine, and what it learns on the way."""
 
-    def __init__(self, plan: Plan, history_path: Path | None) -> None:
+    def __init__(self, plan: Plan, history_path: Path | None, on_facts: OnFacts) -> None:
         self.plan = plan
+        self._on_facts = on_facts
         self.recorder = Recorder(history_path, self._elapsed_ns)
-        self.facts: dict[str, Any] = {**plan.workload.facts, "nodes": plan.spec.nodes}
+        self.facts: dict[str, Any] = {
+            **plan.workload.facts,
+            "nodes": plan.spec.nodes,
+            "faults_planned": len(plan.schedule),
+        }
         self.interrupted = False
         self.ran_s = 0.0
         self._start_s = 0.0
@@ -92,7 +101,7 @@ class _Stage:
         """Start, hurt, heal, ask for progress, stop."""
         await self.plan.cluster.start()
         self._start_s = asyncio.get_running_loop().time()
-        self.facts["start_wall_ns"] = self.plan.cluster.wall_clock_ns()
+        self._learn("start_wall_ns", self.plan.cluster.wall_clock_ns())
         try:
             await self._main_phase()
             await self._final_phase()
@@ -119,9 +128,9 @@ class _Stage:
     async def _final_phase(self) -> None:
         """All is healed: wait for every node, then for the workload's last operations."""
         await asyncio.gather(*(self._ready(node) for node in self.plan.spec.nodes))
-        self.facts["final_index"] = len(self.recorder)
+        self._learn("final_index", len(self.recorder))
         stop = asyncio.Event()
-        alarm = asyncio.get_running_loop().call_later(FINAL_WITHIN_S, stop.set)
+        alarm = asyncio.get_running_loop().call_later(self.plan.workload.recovery_s, stop.set)
         await self._run(self.plan.workload.final, stop)
         alarm.cancel()
 
@@ -152,6 +161,10 @@ class _Stage:
         except (OSError, TimeoutError):
             return False
         return True
+
+    def _learn(self, name: str, value: int) -> None:
+        self.facts[name] = value
+        self._on_facts(self.facts)
 
     def _elapsed_ns(self) -> int:
         """Since all nodes were ready, by the running loop's clock."""
