@@ -83,7 +83,7 @@ def lift(source: Source) -> Generator:
 
 def concat(*sources: Source) -> Generator:
     """Each source in turn until it is exhausted; completions are told to the present one only."""
-    gens = tuple([lift(source) for source in sources])
+    gens = tuple([gen for source in sources if (gen := lift(source)) is not NOTHING])
     if len(gens) < 2:
         return gens[0] if gens else NOTHING
     return _Concat(gens[0], gens, 1)
@@ -180,7 +180,7 @@ class _Concat:
                 return None
             current, following = self.gens[following], following + 1
         op, after = step
-        if after is self.current:
+        if after is self.current and following == self.following:
             return op, self
         return op, _Concat.of(after, self.gens, following)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from itertools import count
 from typing import Final, Literal, TypeAlias
 
 from history.op import Op, OpType
@@ -62,7 +61,8 @@ def simulate(
     events: list[Op] = []
     under_way: list[tuple[int, int, Thread, Op, bool]] = []
     begun = dict.fromkeys(context.threads, 0)
-    for serial in count():
+    serial = 0
+    while True:
         step = checked(gen.op(context), context) if serial < most else None
         op = step[0] if step else PENDING
         if step and op is not PENDING and (not under_way or op.time <= under_way[0][0]):
@@ -72,6 +72,7 @@ def simulate(
             crashes = completion.type == "info" and not is_instruction(op)
             heapq.heappush(under_way, (completion.time, serial, thread, completion, crashes))
             begun[thread] += 1
+            serial += 1
             event = op
         elif under_way:
             time, _, thread, event, crashes = heapq.heappop(under_way)
