@@ -85,7 +85,7 @@ def _drawn(
 ) -> Fault:
     place = stream(seed, number)
     kind = KINDS[place.choice(kinds)]
-    last_s = time_limit_s - room.low_s
+    last_s = time_limit_s - room.low_s - 0.002
     at_s = round(min((number + place.random()) * slot_s, last_s), 3)
     left_s = math.floor((time_limit_s - at_s) * 1000 - 1) / 1000
     room = replace(room, high_s=min(room.high_s, left_s))

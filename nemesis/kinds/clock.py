@@ -8,6 +8,7 @@ multiply; what a drift has gathered goes when no drift on the node is left.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -80,7 +81,8 @@ def _strobe(fault: Fault, nodes: Sequence[str]) -> tuple[Moment, ...]:
 
 
 def _swings(fault: Fault) -> int:
-    return int(fault.duration_s / fault.args["period_s"])
+    """Jumps between the first and the last, which are the start and the end of the fault."""
+    return math.ceil(fault.duration_s / fault.args["period_s"]) - 1
 
 
 def _drift(fault: Fault, nodes: Sequence[str]) -> tuple[Moment, ...]:
