@@ -63,8 +63,9 @@ class Model:
 
     ``functions`` are the operations it has; ``interpret(call)`` is the action of an operation, or None
     where it constrains nothing; ``step(state, action)`` is the next state, or ``ILLEGAL``;
-    ``observation(action)`` says that the action never changes any state, and ``constrains(action)``
-    that some state forbids it; ``describe(action)`` and ``show(state)`` are for messages;
+    ``observation(action)`` says that the action never changes any state; ``revealing`` are the
+    functions of which at least one must succeed for anything to be tested; ``describe(action)`` and
+    ``show(state)`` are for messages;
     ``collapse(actions)`` maps every state that none of these actions can tell apart to one.
     """
 
@@ -74,7 +75,7 @@ class Model:
     interpret: Callable[[Call], Action | None]
     step: Callable[[State, Action], State]
     observation: Callable[[Action], bool]
-    constrains: Callable[[Action], bool]
+    revealing: frozenset[str]
     describe: Callable[[Action], str]
     show: Callable[[State], str]
     collapse: Callable[[Sequence[Action]], Collapse] | None = None
@@ -181,17 +182,23 @@ def _mutex_step(state: State, action: Action) -> State:
 
 
 def _owned_action(call: Call) -> Action | None:
-    return None if call.outcome == FAIL else Action(call.f, call.process)
+    if call.outcome == FAIL:
+        denied = call.f == "try-acquire" and call.error is None
+        return Action("denied", call.process) if denied else None
+    return Action(call.f.removeprefix("try-"), call.process)
 
 
 def _owned_step(state: State, action: Action) -> State:
+    if action.f == "denied":
+        return ILLEGAL if state is None else state
     if action.f == "acquire":
         return action.argument if state is None else ILLEGAL
     return None if state == action.argument else ILLEGAL
 
 
 def _owned_text(action: Action) -> str:
-    return f"{action.f} by {action.argument}"
+    what = "try-acquire that found it held" if action.f == "denied" else action.f
+    return f"{what} by {action.argument}"
 
 
 def _fifo_action(call: Call) -> Action | None:
@@ -228,14 +235,6 @@ def _short(value: Any, limit: int = 40) -> str:
     return text if len(text) <= limit else f"{text[: limit // 2]}...{text[-limit // 2 :]}"
 
 
-def _never(action: Action) -> bool:
-    return False
-
-
-def _always(action: Action) -> bool:
-    return True
-
-
 CAS_REGISTER = Model(
     name="cas-register",
     functions=frozenset({"read", "write", "cas"}),
@@ -243,7 +242,7 @@ CAS_REGISTER = Model(
     interpret=_register_action,
     step=_register_step,
     observation=_register_observation,
-    constrains=lambda action: action.f != "write",
+    revealing=frozenset({"read", "cas"}),
     describe=_register_text,
     show=lambda state: f"the register holds {_short(state)}",
     collapse=_register_collapse,
@@ -255,7 +254,7 @@ REGISTER = Model(
     interpret=_register_action,
     step=_register_step,
     observation=_register_observation,
-    constrains=lambda action: action.f != "write",
+    revealing=frozenset({"read"}),
     describe=_register_text,
     show=lambda state: f"the register holds {_short(state)}",
     collapse=_register_collapse,
@@ -267,7 +266,7 @@ KV = Model(
     interpret=_kv_action,
     step=_kv_step,
     observation=lambda action: action.f == "get",
-    constrains=lambda action: action.f == "get",
+    revealing=frozenset({"get"}),
     describe=_kv_text,
     show=lambda state: f"the key holds {_short(state)}",
     collapse=_kv_collapse,
@@ -278,19 +277,19 @@ MUTEX = Model(
     initial=False,
     interpret=_mutex_action,
     step=_mutex_step,
-    observation=_never,
-    constrains=_always,
+    observation=lambda action: False,
+    revealing=frozenset({"acquire"}),
     describe=lambda action: action.f,
     show=lambda state: "the mutex is held" if state else "the mutex is free",
 )
 OWNER_MUTEX = Model(
     name="owner-mutex",
-    functions=frozenset({"acquire", "release"}),
+    functions=frozenset({"acquire", "try-acquire", "release"}),
     initial=None,
     interpret=_owned_action,
     step=_owned_step,
-    observation=_never,
-    constrains=_always,
+    observation=lambda action: action.f == "denied",
+    revealing=frozenset({"acquire", "try-acquire"}),
     describe=_owned_text,
     show=lambda state: "the mutex is free" if state is None else f"the mutex is held by {state}",
 )
@@ -301,7 +300,7 @@ FIFO_QUEUE = Model(
     interpret=_fifo_action,
     step=_fifo_step,
     observation=_fifo_observation,
-    constrains=lambda action: action.f == "dequeue",
+    revealing=frozenset({"dequeue"}),
     describe=_fifo_text,
     show=lambda state: f"the queue holds {_short(state)}",
 )

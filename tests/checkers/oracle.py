@@ -11,6 +11,7 @@ from history.history import History
 from history.op import Op
 
 NOT_KNOWN = "result not known"
+ASKING = ("read", "get", "dequeue", "increment")
 Spec = Callable[[Any, str, Any, Any], tuple[bool, Any]]
 
 
@@ -111,7 +112,7 @@ def history(ops: Sequence[Done]) -> History:
     for op in ops:
         events.append((op.call, Op(-1, op.call, op.process, "invoke", op.f, None, op.argument)))
         if op.ret is not None:
-            value = op.argument if op.result in (True, False, NOT_KNOWN) else op.result
+            value = op.result if op.f in ASKING else op.argument
             events.append((op.ret, Op(-1, op.ret, op.process, op.type, op.f, None, value)))
     return History.from_ops(event for _, event in sorted(events, key=lambda one: one[0]))
 
@@ -142,6 +143,61 @@ def random_register(
             result = rng.randrange(count if unique else values)
         kind = "fail" if f == "cas" and result is False else "ok"
         done[i] = Done(f, argument, NOT_KNOWN if crashed else result, call, ret, process, kind)
+    return [done[i] for i in range(count)]
+
+
+def random_fifo(rng: random.Random, count: int, *, empties: bool = True) -> list[Done]:
+    """A queue history near to a true one; values are unique."""
+    spans = times(rng, count)
+    state: tuple[Any, ...] = ()
+    done: dict[int, Done] = {}
+    for i in sorted(range(count), key=lambda i: _moment(rng, spans[i])):
+        process, call, ret = spans[i]
+        f = rng.choice(["enqueue", "dequeue"])
+        if f == "dequeue" and not state and not empties and ret is not None:
+            f = "enqueue"
+        crashed, argument = ret is None, i + 1 if f == "enqueue" else None
+        result: Any = NOT_KNOWN if crashed or f == "enqueue" else (state[0] if state else None)
+        if f == "dequeue" and not crashed and state and rng.random() < 0.1:
+            result = rng.choice(state)
+        if not (crashed and rng.random() < 0.5):
+            state = fifo(state, f, argument, NOT_KNOWN)[1]
+        done[i] = Done(f, argument, result, call, ret, process)
+    return [done[i] for i in range(count)]
+
+
+def random_lock(rng: random.Random, count: int, *, anonymous: bool = False) -> list[Done]:
+    """A lock history near to a true one; ``argument`` is the owner."""
+    spans = times(rng, count, processes=3)
+    state: Any = None
+    done: dict[int, Done] = {}
+    for i in sorted(range(count), key=lambda i: _moment(rng, spans[i])):
+        process, call, ret = spans[i]
+        crashed = ret is None
+        wanted = "acquire" if state is None else "release"
+        f = wanted if rng.random() < 0.75 else rng.choice(["acquire", "release", "try-acquire"])
+        spec, kind = mutex if anonymous else owned, "ok"
+        allowed, after = spec(state, f, process, NOT_KNOWN)
+        if f == "try-acquire" or (not allowed and rng.random() < 0.8):
+            kind = "fail"
+        elif allowed and not (crashed and rng.random() < 0.5):
+            state = after
+        done[i] = Done(f, process, NOT_KNOWN, call, ret, process, "ok" if crashed else kind)
+    return [done[i] for i in range(count)]
+
+
+def random_counter(rng: random.Random, count: int) -> list[Done]:
+    """A counter history near to a true one."""
+    spans = times(rng, count)
+    state = 0
+    done: dict[int, Done] = {}
+    for i in sorted(range(count), key=lambda i: _moment(rng, spans[i])):
+        process, call, ret = spans[i]
+        f = rng.choice(["increment", "increment", "read"])
+        if f == "increment" and not (ret is None and rng.random() < 0.5):
+            state += 1
+        result = state + (rng.choice([-1, 1]) if rng.random() < 0.05 else 0)
+        done[i] = Done(f, None, NOT_KNOWN if ret is None else result, call, ret, process)
     return [done[i] for i in range(count)]
 
 
