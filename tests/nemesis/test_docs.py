@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-
 from typing import Any
 
 import pytest
@@ -39,7 +38,7 @@ def test_the_kind_that_the_page_adds_works(monkeypatch: pytest.MonkeyPatch) -> N
     exec(code, module)
     monkeypatch.setitem(KINDS, "flap", module["FLAP"])
     cluster = FakeCluster()
-    history = play(draw(1, kinds=["flap"], nodes=NODES, time_limit_s=5.0), cluster)
+    history = play(draw(1, kinds=["flap"], nodes=NODES, time_limit_s=20.0), cluster)
     assert outcomes(history)[0]["landed"]
     assert len(cluster.verb_times("heal")) > 1
     assert cluster.weather() == {}
