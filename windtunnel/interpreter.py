@@ -36,6 +36,7 @@ from workloads.generators import (
     Generator,
     GeneratorError,
     Source,
+    Step,
     Thread,
     checked,
     is_instruction,
@@ -96,7 +97,10 @@ async def run_generator(
 
 
 class _Run:
-    """The state of a run. Times without a unit are in ns since its start, as generators have them."""
+    """The state of a run. Times without a unit are in ns since its start, as generators have them.
+
+    ``planned`` is the generator's answer for the future, good until the next completion.
+    """
 
     def __init__(
         self,
@@ -112,6 +116,7 @@ class _Run:
         self._recorder = recorder
         self._generator = generator
         self._context = context
+        self._planned: Step = None
         self._exhausted = False
         self._error: BaseException | None = None
         self._outstanding: dict[Thread, Op] = {}
@@ -161,13 +166,15 @@ class _Run:
         """Begin all that can begin now; when the next one falls due, None if that is unknown."""
         while self._context.free:
             context = self._context = self._context.at(self._now())
-            step = checked(self._generator.op(context), context)
+            step = self._planned or checked(self._generator.op(context), context)
             if step is None:
                 self._exhausted = context.all_free
                 return None
             op, after = step
             if op is not PENDING and op.time > context.time:
+                self._planned = step
                 return op.time
+            self._planned = None
             self._generator = after
             if op is PENDING:
                 _check_that_it_can_end(context)
@@ -218,6 +225,7 @@ class _Run:
         self._advance(thread, event, crashed=crashed)
 
     def _advance(self, thread: Thread, event: Op, *, crashed: bool) -> None:
+        self._planned = None
         self._context = self._context.completed(thread, self._now(), crashed=crashed)
         self._generator = self._generator.update(self._context, event)
 

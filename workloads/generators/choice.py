@@ -65,8 +65,14 @@ class _Mix:
         stream, gens = self.stream, self.gens
         if stream is None:
             stream, context = context.split()
-        exhausted: list[int] = []
         chosen = scramble(stream) * len(gens) >> 64
+        step = gens[chosen].op(context)
+        if step is not None and step[0] is not PENDING:
+            return step[0], _Mix(_put(gens, chosen, step[1], ()), advance(stream))
+        return self._another(chosen, stream, context)
+
+    def _another(self, chosen: int, stream: int, context: Context) -> Step:
+        gens, exhausted = self.gens, list[int]()
         for place in (*range(chosen, len(gens)), *range(chosen)):
             step = gens[place].op(context)
             if step is None:
