@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
 from checkers.factorize import factorize
-from checkers.models import FIFO_QUEUE, State
+from checkers.models import EMPTY, FIFO_QUEUE, State, refused
 from checkers.rows import call, called, text
 from history.history import FAIL, INFO, OK, PENDING, Operations
 
@@ -81,7 +81,7 @@ def _dequeues(operations: Operations) -> tuple[Rows, Rows, Rows]:
     nothing = np.array([operations.value[row] is None for row in rows.tolist()], dtype=np.bool_)
     empty = nothing & (outcome == OK)
     for place in np.flatnonzero(outcome == FAIL).tolist():
-        empty[place] = FIFO_QUEUE.interpret(call(operations, int(rows[place]))) is not None
+        empty[place] = refused(call(operations, int(rows[place])), error=EMPTY)
     return rows[(outcome == OK) & ~nothing], rows[empty], rows[outcome == INFO]
 
 

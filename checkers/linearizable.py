@@ -67,7 +67,7 @@ def linearizable(*, model: Model, initial: Any = None, max_steps: int = MAX_STEP
         counts["steps"] = found.steps
         if found.legal is False:
             outcome = found.outcomes[found.key]
-            return _invalid(_refuted(model, found.key, outcome, undecided[found.key]), counts)
+            return _invalid(_refuted(model, start, found.key, outcome, undecided[found.key]), counts)
         reason = _unfinished(found, max_steps) or _vacuous(model, operations)
         return Verdict(checker=NAME, valid="unknown" if reason else True, counts=counts, reason=reason)
 
@@ -80,7 +80,7 @@ def _decide(model: Model, operations: Operations, start: State) -> Finding:
 
 
 def _search(model: Model, objects: Mapping[Hashable, Operations], start: State, max_steps: int) -> Found:
-    problems = {key: Problem(model, start, actions(model, part)) for key, part in objects.items()}
+    problems = {key: Problem(model, start, actions(model, part, start)) for key, part in objects.items()}
     return search(problems, max_steps=max_steps)
 
 
@@ -122,9 +122,11 @@ def _contradicted(key: Hashable, finding: Contradiction, operations: Operations)
     )
 
 
-def _refuted(model: Model, key: Hashable, outcome: Outcome, operations: Operations) -> Anomaly:
+def _refuted(
+    model: Model, start: State, key: Hashable, outcome: Outcome, operations: Operations
+) -> Anomaly:
     """The anomaly of a search: the operation that broke it, after what set the states it met."""
-    by_row = {operation.row: operation.action for operation in actions(model, operations)}
+    by_row = {operation.row: operation.action for operation in actions(model, operations, start)}
     assert outcome.culprit is not None
     culprit = outcome.culprit
     states = dict.fromkeys(model.show(end.state) for end in outcome.configurations)

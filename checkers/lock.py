@@ -22,8 +22,8 @@ import numpy as np
 
 from checkers import known_order
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
-from checkers.models import State
-from checkers.rows import name
+from checkers.models import HELD, State, refused
+from checkers.rows import call, name
 from history.history import FAIL, INFO, OK, PENDING, Operations
 
 
@@ -44,7 +44,7 @@ def decide_owned(operations: Operations, initial: State = None) -> Finding:
     """Whether one lock, free at the start, was held by one owner at a time; the owner is the process.
 
     Operations are acquire, release (of what one holds) and try-acquire; a try-acquire that failed
-    without an error says that somebody held the lock, any other failure says nothing.
+    with the error ``held`` says that somebody held the lock, any other failure says nothing.
     """
     return UNDECIDED if initial is not None else mutual_exclusion(operations)
 
@@ -144,7 +144,7 @@ def _denied(operations: Operations, found: Sequence[Tenure]) -> Contradiction | 
     denied = [
         row
         for row in operations.where("try-acquire", outcome=FAIL).tolist()
-        if operations.error[row] is None
+        if refused(call(operations, row), error=HELD)
     ]
     if not denied:
         return None

@@ -22,6 +22,10 @@ State: TypeAlias = Any
 Collapse: TypeAlias = Callable[[State], State]
 
 
+MISMATCH, EMPTY, HELD = "mismatch", "empty", "held"
+"""Errors of a failed cas, dequeue and try-acquire that say what the object was like."""
+
+
 class Mark(Enum):
     """Values that no history holds: the result nobody learnt, the state nobody can see again."""
 
@@ -61,8 +65,8 @@ class Call(NamedTuple):
 class Model:
     """One sequential object.
 
-    ``functions`` are the operations it has; ``interpret(call)`` is the action of an operation, or None
-    where it constrains nothing; ``step(state, action)`` is the next state, or ``ILLEGAL``;
+    ``functions`` are the operations it has; ``interpret(call, initial)`` is the action of an operation,
+    or None where it constrains nothing; ``step(state, action)`` is the next state, or ``ILLEGAL``;
     ``observation(action)`` says that the action never changes any state; ``revealing`` are the
     functions of which at least one must succeed for anything to be tested; ``describe(action)`` and
     ``show(state)`` are for messages;
@@ -72,7 +76,7 @@ class Model:
     name: str
     functions: frozenset[str]
     initial: Any
-    interpret: Callable[[Call], Action | None]
+    interpret: Callable[[Call, State], Action | None]
     step: Callable[[State, Action], State]
     observation: Callable[[Action], bool]
     revealing: frozenset[str]
@@ -81,27 +85,31 @@ class Model:
     collapse: Callable[[Sequence[Action]], Collapse] | None = None
 
 
-def refused(call: Call) -> bool:
-    """Whether a failed operation was answered "no" by the object, not kept from reaching it.
+def refused(call: Call, *, error: str) -> bool:
+    """Whether a failed operation was answered by the object itself, which then saw why: ``error``.
 
-    A failure without an error, or with ``mismatch`` or ``empty``, is an answer and hence an
-    observation; any other error says that the request did nothing and saw nothing.
+    Any other failure did nothing and saw nothing: that is what ``fail`` means, whatever its reason.
     """
-    error = call.error[0] if isinstance(call.error, list | tuple) and call.error else call.error
-    return call.outcome == FAIL and (error is None or str(error).lstrip(":") in ("mismatch", "empty"))
+    given = call.error[0] if isinstance(call.error, list | tuple) and call.error else call.error
+    return call.outcome == FAIL and str(given).lstrip(":") == error
 
 
-def _register_action(call: Call) -> Action | None:
+def _register_action(call: Call, initial: State) -> Action | None:
     if call.f == "read":
-        return Action("read", None, hashable(call.value)) if call.outcome == OK else None
+        return Action("read", None, _named(call.value, initial)) if call.outcome == OK else None
     if call.f == "write":
-        return None if call.outcome == FAIL else Action("write", hashable(call.argument))
-    if call.outcome == FAIL and not refused(call):
+        return None if call.outcome == FAIL else Action("write", _named(call.argument, initial))
+    if call.outcome == FAIL and not refused(call, error=MISMATCH):
         return None
     if not isinstance(call.argument, list | tuple) or len(call.argument) != 2:
         raise ValueError(f"a cas takes [expected, new], not {call.argument!r}")
-    result = {OK: True, FAIL: False, INFO: UNKNOWN}[call.outcome]
-    return Action("cas", hashable(call.argument), result)
+    expected, new = (_named(value, initial) for value in call.argument)
+    return Action("cas", (expected, new), {OK: True, FAIL: False, INFO: UNKNOWN}[call.outcome])
+
+
+def _named(value: Any, initial: State) -> Any:
+    """None is another name of the initial value: that of an object that is not there yet."""
+    return initial if value is None else hashable(value)
 
 
 def _register_step(state: State, action: Action) -> State:
@@ -137,9 +145,9 @@ def _register_text(action: Action) -> str:
     return f"{verb} from {expected!r} to {new!r}"
 
 
-def _kv_action(call: Call) -> Action | None:
+def _kv_action(call: Call, initial: State) -> Action | None:
     if call.f == "get":
-        return Action("get", None, hashable(call.value)) if call.outcome == OK else None
+        return Action("get", None, _named(call.value, initial)) if call.outcome == OK else None
     return None if call.outcome == FAIL else Action(call.f, hashable(call.argument))
 
 
@@ -172,7 +180,7 @@ def _kv_text(action: Action) -> str:
     return f"{action.f} of {_short(value)}"
 
 
-def _mutex_action(call: Call) -> Action | None:
+def _mutex_action(call: Call, initial: State) -> Action | None:
     return None if call.outcome == FAIL else Action(call.f)
 
 
@@ -181,9 +189,9 @@ def _mutex_step(state: State, action: Action) -> State:
     return ILLEGAL if state is acquires else acquires
 
 
-def _owned_action(call: Call) -> Action | None:
+def _owned_action(call: Call, initial: State) -> Action | None:
     if call.outcome == FAIL:
-        denied = call.f == "try-acquire" and call.error is None
+        denied = call.f == "try-acquire" and refused(call, error=HELD)
         return Action("denied", call.process) if denied else None
     return Action(call.f.removeprefix("try-"), call.process)
 
@@ -201,11 +209,11 @@ def _owned_text(action: Action) -> str:
     return f"{what} by {action.argument}"
 
 
-def _fifo_action(call: Call) -> Action | None:
+def _fifo_action(call: Call, initial: State) -> Action | None:
     if call.f == "enqueue":
         return None if call.outcome == FAIL else Action("enqueue", hashable(call.argument))
-    if call.outcome == FAIL:  # a failure without an error may as well be a broken connection
-        return Action("dequeue") if call.error is not None and refused(call) else None
+    if call.outcome == FAIL:
+        return Action("dequeue") if refused(call, error=EMPTY) else None
     return Action("dequeue", None, UNKNOWN if call.outcome == INFO else hashable(call.value))
 
 

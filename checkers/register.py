@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from checkers import known_order, zones
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
 from checkers.factorize import factorize
-from checkers.models import CAS_REGISTER, Call, State, refused
+from checkers.models import CAS_REGISTER, MISMATCH, Call, State, refused
 from checkers.rows import called, text
 from history.history import FAIL, OK, PENDING, Operations
 
@@ -33,8 +33,8 @@ BEGINNING = -1
 def decide(operations: Operations, initial: State = None) -> Finding:
     """Whether one register that starts with ``initial`` is linearizable; it may be undecided.
 
-    Operations are read, write and cas [expected, new]; a cas that failed without an error observed
-    another value than it expected (``models.refused``). O(n log n), numpy throughout.
+    Operations are read, write and cas [expected, new]; a cas that failed with the error ``mismatch``
+    observed another value than it expected. O(n log n), numpy throughout.
     """
     acts = _actions(operations, initial)
     written = np.bincount(acts.written, minlength=acts.values)
@@ -83,6 +83,8 @@ def _actions(operations: Operations, initial: State) -> _Actions:
     flat += [new for _, new in pairs]
     flat += [expected for expected, _ in pairs]
     flat += [argument[row][0] for row in failed.tolist()]
+    if initial is not None and None in flat:
+        flat = [initial if value is None else value for value in flat]
     numbers, values = factorize(flat)
     sizes = (1, len(reads), len(writes) + len(cas), len(cas), len(failed))
     start, read, written, expected, refuted = np.split(numbers, np.cumsum(sizes)[:-1])
@@ -102,10 +104,10 @@ def _actions(operations: Operations, initial: State) -> _Actions:
 
 def _refusals(operations: Operations, rows: Rows) -> Rows:
     """Those of ``rows``, failed operations, that the register answered."""
-    errors = operations.error
+    errors = [operations.error[row] for row in rows.tolist()]
     kept = [
-        errors[row] is None or refused(Call("cas", 0, None, None, FAIL, errors[row]))
-        for row in rows.tolist()
+        error is not None and refused(Call("cas", 0, None, None, FAIL, error), error=MISMATCH)
+        for error in errors
     ]
     return rows[np.array(kept, dtype=np.bool_)]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.models import Call, Model
+from checkers.models import Call, Model, State
 from checkers.transitions import Operation
 from history.history import PENDING, Operations, hashable
 
@@ -62,13 +62,13 @@ def call(operations: Operations, row: int) -> Call:
 
 def text(model: Model, operations: Operations, row: int) -> str:
     """One operation, that constrains something, for a message: what it did and who did it."""
-    action = model.interpret(call(operations, row))
+    action = model.interpret(call(operations, row), None)
     assert action is not None
     return f"{model.describe(action)} (process {operations.process[row]})"
 
 
-def actions(model: Model, operations: Operations) -> list[Operation]:
-    """The operations that constrain something, as ``model`` reads them."""
+def actions(model: Model, operations: Operations, initial: State) -> list[Operation]:
+    """The operations that constrain something, as ``model`` reads them; it starts with ``initial``."""
     columns = zip(
         operations.call.tolist(),
         operations.ret.tolist(),
@@ -82,7 +82,8 @@ def actions(model: Model, operations: Operations) -> list[Operation]:
     )
     found = []
     for row, (start, ret, f, process, argument, value, outcome, error) in enumerate(columns):
-        action = model.interpret(Call(operations.fs[f], process, argument, value, outcome, error))
+        one = Call(operations.fs[f], process, argument, value, outcome, error)
+        action = model.interpret(one, initial)
         if action is not None:
             found.append(Operation(start, None if ret == PENDING else ret, action, row))
     return found

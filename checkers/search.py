@@ -59,7 +59,7 @@ def search(problems: Mapping[Hashable, Problem], *, max_steps: int = MAX_STEPS) 
 def _advance(racer: Iterator[int | Outcome], budget: int) -> tuple[int, Outcome | None]:
     """Let one search do about ``budget`` steps: the steps it did, and its outcome if it ended."""
     used = 0
-    while used < budget:
+    while used <= budget:
         report = next(racer)
         if isinstance(report, Outcome):
             return used, report

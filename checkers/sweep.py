@@ -59,10 +59,12 @@ def sweep(problem: Problem) -> Iterator[int | Outcome]:
                 yield steps
                 steps = 0
         if not after:
+            yield steps
             yield refuted(problem, operation, _ends(frontier))
             return
         _return(problem, opened, operation)
         frontier = after
+    yield steps
     ends = _ends(frontier)
     yield Outcome(True, problem.order(ends[0][1]))
 

@@ -36,6 +36,7 @@ def wgl(problem: Problem) -> Iterator[int | Outcome]:
     while stack:
         point = stack.pop()
         if point.low == count:
+            yield steps
             yield Outcome(True, problem.order(point.path))
             return
         if not _new(seen, point):
@@ -50,6 +51,7 @@ def wgl(problem: Problem) -> Iterator[int | Outcome]:
         if steps >= CHUNK:
             yield steps
             steps = 0
+    yield steps
     yield refuted(problem, culprit, ends)
 
 

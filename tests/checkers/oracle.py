@@ -113,7 +113,8 @@ def history(ops: Sequence[Done]) -> History:
         events.append((op.call, Op(-1, op.call, op.process, "invoke", op.f, None, op.argument)))
         if op.ret is not None:
             value = op.result if op.f in ASKING else op.argument
-            events.append((op.ret, Op(-1, op.ret, op.process, op.type, op.f, None, value)))
+            error = {"cas": "mismatch", "try-acquire": "held"}.get(op.f) if op.type == "fail" else None
+            events.append((op.ret, Op(-1, op.ret, op.process, op.type, op.f, None, value, error)))
     return History.from_ops(event for _, event in sorted(events, key=lambda one: one[0]))
 
 
