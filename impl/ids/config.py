@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from impl.ids.errors import ConfigError
@@ -43,20 +44,22 @@ class Config:
     peers: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
-_RANGES = {
-    "port": (0, 65535),
-    "node_id": (0, 1023),
-    "offset": (1, 2**31),
-    "step": (1, 2**31),
-    "epoch_ms": (0, 2**45),
-    "reserve": (1, 10**6),
-    "reserve_ms": (1, 10**6),
-    "max_clock_wait_ms": (0, 60_000),
-    "max_count": (1, 10**6),
-    "peer_interval_ms": (10, 10**7),
-    "peer_timeout_ms": (1, 60_000),
-}
-_REQUIRED = {"snowflake": ("node_id",), "autoincrement": ("offset", "step")}
+_RANGES = MappingProxyType(
+    {
+        "port": (0, 65535),
+        "node_id": (0, 1023),
+        "offset": (1, 2**31),
+        "step": (1, 2**31),
+        "epoch_ms": (0, 2**45),
+        "reserve": (1, 10**6),
+        "reserve_ms": (1, 10**6),
+        "max_clock_wait_ms": (0, 60_000),
+        "max_count": (1, 10**6),
+        "peer_interval_ms": (10, 10**7),
+        "peer_timeout_ms": (1, 60_000),
+    }
+)
+_REQUIRED = MappingProxyType({"snowflake": ("node_id",), "autoincrement": ("offset", "step")})
 _FOR_THE_MACHINE = ("name", "directory")
 
 

@@ -49,6 +49,7 @@ async def listen(host: Host, config: Config, node: Node, peers: Peers) -> None:
         await loop.create_future()  # Server.serve_forever would wait for idle connections to end
     finally:
         server.close()
+        http.pre_shutdown()
         await http.shutdown(timeout=1.0)
 
 
