@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from checkers.verdict import Validity, worst
 from windtunnel.names import BadInputError
 
 CHUNK_SEEDS_MAX = 25
@@ -30,7 +31,7 @@ class Finding:
     """
 
     seed: int
-    valid: bool | str
+    valid: Validity
     signatures: tuple[str, ...]
     message: str
     digest: str | None = None
@@ -75,6 +76,11 @@ class Tally:
     def unknown(self) -> int:
         """Seeds of which nothing can be said."""
         return len(self.findings) - self.invalid
+
+    @property
+    def valid(self) -> Validity:
+        """The worst verdict of all seeds; unknown when there was none."""
+        return worst([finding.valid for finding in self.findings] or [True] * bool(self.seeds))
 
     def by_signature(self) -> dict[str, list[Finding]]:
         """Findings by what failed: invalid before unknown, the most frequent first, seeds in order."""
@@ -126,7 +132,7 @@ class CampaignLog:
 
         Raises BadInputError when it holds another test's campaign or cannot be written.
         """
-        self._path = path
+        self.path = path
         try:
             self.done = list(_read(path, test)) if path.exists() else []
             if not path.exists():
@@ -144,7 +150,7 @@ class CampaignLog:
         self._append([*findings, {"chunk": counters}])
 
     def _append(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        with self._path.open("ab") as file:
+        with self.path.open("ab") as file:
             file.write(b"".join(orjson.dumps(e, option=orjson.OPT_APPEND_NEWLINE) for e in entries))
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from checkers.fault_coverage import fault_coverage
 from checkers.verdict import Checker, Options, Verdict, all_of
 from history.history import History
 
 
 def judge(checker: Checker, history: History, options: Options) -> Verdict:
     """The worst of ``checker`` and of fault coverage; the parts are single checkers."""
-    verdict = all_of(workload=checker)(history, options)
+    verdict = all_of(workload=checker, fault_coverage=fault_coverage())(history, options)
     parts = leaves(verdict)
     return Verdict(
         checker="all",
         valid=verdict.valid,
         anomalies=tuple(anomaly for part in parts for anomaly in part.anomalies),
-        reason=verdict.reason,
+        reason="; ".join(f"{part.checker}: {part.reason}" for part in parts if part.reason) or None,
         parts=parts,
     )
 

@@ -200,7 +200,8 @@ def _simpler_values(value: Any) -> Iterator[Any]:
 
 def _simpler_numbers(value: float) -> Iterator[float]:
     """Strictly simpler in (fewer digits, nearer to zero), so that simplifying comes to an end."""
-    candidates = (0, 1, -1, round(value), round(value, 1), round(value / 2), round(value / 2, 1))
+    one = 1 if value > 0 else -1
+    candidates = (0, one, round(value), round(value, 1), round(value / 2), round(value / 2, 1))
     seen: set[float] = set()
     for candidate in candidates:
         if candidate not in seen and _plainness(candidate) < _plainness(value):

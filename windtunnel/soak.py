@@ -1,0 +1,84 @@
+"""The work of a campaign: one chunk of seeds of one test, in a worker process that does nothing else."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
+
+from windtunnel.campaign import ChunkResult, Finding
+from windtunnel.outcome import outcome_of
+from windtunnel.runner import Run, run_test
+from windtunnel.spec import TestSpec
+
+WARM_UP_S = 1.0
+
+
+def workers(jobs: int) -> ProcessPoolExecutor:
+    """``jobs`` fresh processes with PYTHONHASHSEED=0, so that each seed does there what it does here."""
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+
+
+def run_chunk(entry: dict[str, Any], seeds: range) -> ChunkResult:
+    """Run ``entry``, a spec as a dict, from each of ``seeds``; memory only, nothing is stored.
+
+    Raises KeyboardInterrupt when a run was interrupted: half a chunk is none.
+    """
+    spec = TestSpec.from_dict(entry)
+    _warm_up(spec)
+    started = time.process_time()
+    findings: list[Finding] = []
+    simulated_s = 0.0
+    for seed in seeds:
+        run = run_test(spec.with_seed(seed))
+        if run.interrupted:
+            raise KeyboardInterrupt
+        simulated_s += run.ran_s
+        if run.verdict.valid is not True:
+            findings.append(_finding(run))
+        del run
+        gc.collect()
+    return ChunkResult(
+        seeds=seeds,
+        findings=tuple(findings),
+        simulated_s=simulated_s,
+        cpu_s=time.process_time() - started,
+        rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+def chunk_worker(spec: TestSpec) -> Callable[[range], ChunkResult]:
+    """What ``run_campaign`` calls on each piece, in any process."""
+    return partial(run_chunk, spec.to_dict())
+
+
+_warm: set[str] = set()
+
+
+def _warm_up(spec: TestSpec) -> None:
+    """Fill the caches of libraries once per process: a first run may differ from all later ones."""
+    if not _warm:
+        _warm.add(spec.workload)
+        run_test(TestSpec(workload=spec.workload, time_limit_s=WARM_UP_S, faults=("none",)))
+        gc.collect()
+        gc.freeze()
+
+
+def _finding(run: Run) -> Finding:
+    """Run a failing seed again before it is called deterministic."""
+    outcome, again = outcome_of(run), outcome_of(run_test(run.spec))
+    return Finding(
+        seed=run.spec.seed,
+        valid=outcome.valid,
+        signatures=outcome.signatures,
+        message=outcome.message,
+        digest=outcome.digest,
+        deterministic=outcome.digest is not None and outcome == again,
+    )

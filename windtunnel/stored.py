@@ -1,0 +1,86 @@
+"""Runs that leave a run directory behind, and what is read back from one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from checkers.verdict import Verdict
+from history.store import RunDirectory, create, open_run
+from nemesis.schedule_file import from_json, write
+from windtunnel.names import BadInputError
+from windtunnel.plan import prepare
+from windtunnel.runner import Run, run_test
+from windtunnel.spec import TestSpec, versions
+from windtunnel.stats import stats
+
+SCHEDULE = "schedule.json"
+SHRUNK = "shrunk.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run directory as it was read back; ``facts`` are what the checkers were told."""
+
+    directory: RunDirectory
+    spec: TestSpec
+    facts: Mapping[str, Any]
+
+
+def run_stored(spec: TestSpec, root: Path) -> tuple[Run, RunDirectory]:
+    """Run ``spec`` and keep everything under ``root``.
+
+    Raises BadInputError or ScheduleError for what cannot be run, and StoreError for a store that takes
+    no files, all before anything starts.
+    """
+    prepare(spec)
+    directory = create(root, spec.workload, datetime.now(UTC))
+
+    def keep_test(facts: Mapping[str, Any]) -> None:
+        directory.write_test({"spec": spec.to_dict(), "versions": versions(), "facts": facts})
+
+    keep_test({})
+    run = run_test(spec, history_path=directory.history_path, on_facts=keep_test)
+    write(directory.path / SCHEDULE, tuple(from_json(fault) for fault in run.schedule))
+    directory.write_results(results(run))
+    directory.write_logs(run.logs)
+    return run, directory
+
+
+def read_back(path: Path) -> StoredRun:
+    """The run at ``path``. Raises StoreError or BadInputError when it cannot be repeated from there."""
+    directory = open_run(path)
+    test = directory.read_test()
+    where = str(directory.path / "test.json")
+    if not isinstance(test.get("spec"), dict):
+        raise BadInputError(f"{where}: the field 'spec' is missing; the run cannot be repeated from it.")
+    return StoredRun(
+        directory=directory,
+        spec=TestSpec.from_dict(test["spec"], where=where),
+        facts=test.get("facts") or {},
+    )
+
+
+def results(run: Run) -> dict[str, Any]:
+    """What ``results.json`` holds: the verdict under Jepsen's keys, and how the run went."""
+    return {
+        **verdict_dict(run.verdict),
+        "stats": stats(run.history),
+        "digest": run.digest,
+        "ran_s": run.ran_s,
+        "cpu_s": run.cpu_s,
+        "interrupted": run.interrupted,
+    }
+
+
+def verdict_dict(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as plain values; its parts by the name of their checker."""
+    own: dict[str, Any] = {"valid?": verdict.valid}
+    if verdict.reason:
+        own["reason"] = verdict.reason
+    if verdict.parts:
+        return own | {part.checker: verdict_dict(part) for part in verdict.parts}
+    return own | dict(verdict.counts) | {"anomalies": [asdict(a) for a in verdict.anomalies]}
