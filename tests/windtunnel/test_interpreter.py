@@ -40,7 +40,8 @@ class Client:
             case "cancelled":
                 raise asyncio.CancelledError
             case "yield":
-                await asyncio.sleep(0)
+                for _ in range(op.value or 1):
+                    await asyncio.sleep(0)
             case "nonsense":
                 return None
             case "another":
@@ -181,14 +182,16 @@ def test_a_client_that_hangs_does_not_hold_up_the_others():
     assert run.completions[-1] == (0, "info", "hang", "timed-out")
 
 
-def test_a_client_that_ignores_its_cancellation_is_left_behind():
+def test_a_client_that_ignores_its_cancellation_is_left_behind_and_not_listened_to():
     async def main():
         release = asyncio.Event()
         run = Run([], concurrency=1, op_timeout_s=0.02, close_timeout_s=0.02)
-        run.source = gen.concat(lambda: None, invoke("hang"), "a")
+        run.source = ["hang", "a"]
         run.options["client"] = lambda context: Stubborn(context, run.log, release)
         await run.main()
-        release.set()
+        for _ in range(9):
+            await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         return run
 
     run = asyncio.run(main())
@@ -204,6 +207,10 @@ class Stubborn(Client):
     async def invoke(self, op: Op):
         if op.f == "hang":
             await stubborn(self.release)
+            return op.completed("ok", value="too late")
+        self.release.set()
+        for _ in range(9):
+            await asyncio.sleep(0)
         return op.completed("ok")
 
 
@@ -290,7 +297,8 @@ def test_a_cancelled_run_has_a_complete_history_and_closed_clients():
 def test_once_stopped_nothing_begins_and_what_is_under_way_completes():
     async def main():
         stop = asyncio.Event()
-        run = Run(gen.repeat("yield"), concurrency=3, stop=stop)
+        source = gen.numbered(lambda n: invoke("yield", 1 + n % 5))
+        run = Run(source, concurrency=3, stop=stop)
         task = asyncio.create_task(run.main())
         while len(run.log) < 40:
             await asyncio.sleep(0)
@@ -334,6 +342,11 @@ def test_sleeps_and_logs_are_carried_out_but_not_recorded(caplog):
 
 def test_completions_come_before_new_invocations():
     run = Run(gen.until_ok(gen.repeat("a")), concurrency=1).go()
+    assert run.completions == [(0, "ok", "a", None)]
+
+
+def test_a_completion_changes_what_was_planned():
+    run = Run(gen.until_ok(gen.delay(0.01, gen.repeat("a"))), concurrency=2).go()
     assert run.completions == [(0, "ok", "a", None)]
 
 

@@ -147,6 +147,16 @@ def test_until_ok_is_not_ended_by_the_success_of_others():
     assert fs(source, fourth_of_thread_1, nemesis=False).count("mine") == 4
 
 
+def test_until_ok_tells_its_own_operations_from_others():
+    mine = gen.until_ok(gen.on_threads({1}, gen.repeat("mine")))
+    source = gen.any_of(mine, gen.on_threads({0}, gen.repeat("other", times=5)))
+
+    def fourth_of_thread_1(thread, nth):
+        return ("ok" if thread == 0 or nth == 3 else "fail"), 10
+
+    assert fs(source, fourth_of_thread_1, nemesis=False).count("mine") == 4
+
+
 def test_process_limit_counts_the_processes_that_crashes_use_up():
     source = gen.clients(gen.process_limit(5, writes()))
     assert [process for _, process, _, _ in stream(source, perfect_info)] == [0, 1, 2, 3, 4]
@@ -183,6 +193,28 @@ def test_time_limit_counts_from_its_first_operation():
         (14, 0, "b", None),
         (14, 1, "c", None),
     ]
+
+
+def thread_0_is_slow(thread, nth):
+    return "ok", 1000 if thread == 0 else 10
+
+
+def test_a_time_limit_ends_even_while_its_source_waits():
+    limited = gen.time_limit(15e-9, gen.on_threads({0}, gen.repeat("a")))
+    ticks = gen.on_threads({1}, gen.repeat("tick", times=10))
+    source = gen.any_of([limited, gen.on_threads({1}, "after")], ticks)
+    events = simulate(source, thread_0_is_slow, nemesis=False)
+    (after,) = [event for event in invocations(events) if event.f == "after"]
+    assert after.time == 20
+
+
+def test_a_stagger_tells_nothing_about_the_mix_inside():
+    ops = stream(gen.limit(2000, gen.stagger(1, gen.mix(gen.repeat("a"), gen.repeat("b")))), quick)
+    gaps = {"a": [], "b": []}
+    for (time, _, f, _), (following, *_) in pairwise(ops):
+        gaps[f].append(following - time)
+    for f in "ab":
+        assert sum(gaps[f]) / len(gaps[f]) == pytest.approx(S, rel=0.05)
 
 
 def test_delay_is_the_least_distance_of_operations_over_all_threads():
@@ -243,10 +275,6 @@ def test_mixes_within_mixes_draw_independently():
 
 def test_mix_goes_on_with_others_while_its_choice_has_nothing_yet():
     slow = gen.on_threads({0}, gen.repeat("slow", times=2))
-
-    def thread_0_is_slow(thread, nth):
-        return "ok", 1000 if thread == 0 else 10
-
     events = simulate(gen.mix(slow, gen.repeat("fast", times=30)), thread_0_is_slow, nemesis=False)
     fast = [e.time for e in events if e.f == "fast" and e.type == "ok"]
     assert len(fast) == 30
@@ -331,6 +359,22 @@ def test_each_thread_draws_differently_for_each_thread():
     of = {n: [f for _, process, f, _ in ops if process == n] for n in (0, 1)}
     assert len(of[0]) == len(of[1]) == 40
     assert of[0] != of[1]
+
+
+def test_each_thread_keeps_its_own_time():
+    def paced(context):
+        pace = 20e-9 if context.free == (0,) else 15e-9
+        return gen.delay(pace, gen.repeat("w", times=3))
+
+    ops = stream(gen.each_thread(gen.limit(3, paced)), nemesis=False)
+    assert [(time, process) for time, process, *_ in ops] == [
+        (0, 0),
+        (0, 1),
+        (15, 1),
+        (20, 0),
+        (30, 1),
+        (40, 0),
+    ]
 
 
 def test_each_thread_is_exhausted_when_all_threads_are():
@@ -425,6 +469,40 @@ def test_concurrent_keys_give_each_group_its_own_key():
 def test_concurrent_keys_go_on_for_ever_over_an_endless_range():
     source = gen.concurrent_keys(1, range(10**9), lambda key: invoke("w", key))
     assert [key for _, key, _ in keyed(source, most=1000)] == list(range(1000))
+
+
+def test_concurrent_keys_keep_their_own_time():
+    source = gen.concurrent_keys(1, [20, 15], lambda ns: gen.delay(ns * 1e-9, gen.repeat("w", times=3)))
+    ops = invocations(simulate(source))
+    assert [(op.time, op.key) for op in ops] == [
+        (0, 20),
+        (0, 15),
+        (15, 15),
+        (20, 20),
+        (30, 15),
+        (40, 20),
+    ]
+
+
+def test_a_key_hears_nothing_of_the_key_before():
+    class UntilAnyOk:
+        def op(self, context):
+            return (context.free and (gen.lift("w").op(context)[0], self)) or (gen.PENDING, self)
+
+        def update(self, context, event):
+            return gen.NOTHING if event.type == "ok" else self
+
+    def slow_first_op_of_thread_1(thread, nth):
+        return "ok", 15 if (thread, nth) == (1, 0) else 10
+
+    source = gen.concurrent_keys(2, ["x", "y"], lambda key: UntilAnyOk())
+    events = simulate(source, slow_first_op_of_thread_1, nemesis=False)
+    assert [(e.time, e.process, e.key) for e in events if e.type == "invoke"] == [
+        (0, 0, "x"),
+        (0, 1, "x"),
+        (10, 0, "y"),
+        (15, 1, "y"),
+    ]
 
 
 def test_concurrent_keys_survive_crashes():
