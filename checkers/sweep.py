@@ -66,7 +66,7 @@ def sweep(problem: Problem) -> Iterator[int | Outcome]:
         frontier = after
     yield steps
     ends = _ends(frontier)
-    yield Outcome(True, problem.order(ends[0][1]))
+    yield Outcome(True, problem.order(ends[0]))
 
 
 def _events(problem: Problem) -> list[tuple[bool, int]]:
@@ -203,6 +203,5 @@ def _put(frontier: Frontier, key: tuple[int, int], crashed: int, path: Path) -> 
     return True
 
 
-def _ends(frontier: Frontier) -> list[tuple[int, Path]]:
-    """(state, path) of each configuration."""
-    return [(state, path) for (state, _), entries in frontier.items() for _, path in entries]
+def _ends(frontier: Frontier) -> list[Path]:
+    return [path for entries in frontier.values() for _, path in entries]

@@ -72,6 +72,8 @@ class Problem:
         numbers: dict[Action, int] = {}
         number = [numbers.setdefault(op.action, len(numbers)) for op in (*returned, *crashed)]
         self.model = model
+        self.initial = initial
+        self.number = number
         self.actions = list(numbers)
         self.transitions = Transitions(model, initial, self.actions)
         self.call = [op.call for op in returned]
@@ -87,11 +89,22 @@ class Problem:
 
     def order(self, path: Path) -> tuple[int, ...]:
         """The rows of the operations on ``path``, oldest first."""
-        rows = []
-        while path is not None:
-            path, operation = path
-            rows.append(self.row[operation])
-        return tuple(reversed(rows))
+        return tuple(self.row[operation] for operation in _along(path))
+
+    def state(self, path: Path) -> State:
+        """The object's state after ``path``, as the model has it: nothing collapsed."""
+        state = self.initial
+        for operation in _along(path):
+            state = self.model.step(state, self.actions[self.number[operation]])
+        return state
+
+
+def _along(path: Path) -> list[int]:
+    operations = []
+    while path is not None:
+        path, operation = path
+        operations.append(operation)
+    return operations[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +133,10 @@ class Outcome:
 MAX_CONFIGURATIONS = 8
 
 
-def refuted(problem: Problem, culprit: int, ends: Sequence[tuple[int, Path]]) -> Outcome:
-    """The outcome that no (state, path) of ``ends`` lets operation ``culprit`` return."""
+def refuted(problem: Problem, culprit: int, ends: Sequence[Path]) -> Outcome:
+    """The outcome that no path of ``ends`` lets operation ``culprit`` return."""
     configurations = tuple(
-        Configuration(problem.transitions.states[state], problem.order(path))
-        for state, path in ends[:MAX_CONFIGURATIONS]
+        Configuration(problem.state(path), problem.order(path)) for path in ends[:MAX_CONFIGURATIONS]
     )
     longest = max((c.order for c in configurations), key=len, default=())
     return Outcome(False, longest, problem.row[culprit], configurations)

@@ -32,7 +32,7 @@ def wgl(problem: Problem) -> Iterator[int | Outcome]:
     seen: dict[tuple[int, int, int], list[int]] = {}
     stack = [_Point(problem.transitions.initial, 0, 0, 0, None)]
     furthest, culprit = -1, 0
-    ends: list[tuple[int, Path]] = []
+    ends: list[Path] = []
     while stack:
         point = stack.pop()
         if point.low == count:
@@ -45,7 +45,7 @@ def wgl(problem: Problem) -> Iterator[int | Outcome]:
         if problem.ret[first] > furthest:
             furthest, culprit, ends = problem.ret[first], first, []
         if problem.ret[first] == furthest and len(ends) < MAX_CONFIGURATIONS:
-            ends.append((point.state, point.path))
+            ends.append(point.path)
         stack.extend(_successors(problem, point, window, problem.ret[first]))
         steps += 1 + len(window)
         if steps >= CHUNK:

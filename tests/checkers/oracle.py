@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from history.history import History
+from checkers.models import CAS_REGISTER, Action, Call
+from history.history import FAIL, OK, History
 from history.op import Op
 
 NOT_KNOWN = "result not known"
@@ -200,6 +201,68 @@ def random_counter(rng: random.Random, count: int) -> list[Done]:
         result = state + (rng.choice([-1, 1]) if rng.random() < 0.05 else 0)
         done[i] = Done(f, None, NOT_KNOWN if ret is None else result, call, ret, process)
     return [done[i] for i in range(count)]
+
+
+def random_mutex(rng: random.Random, count: int) -> list[Done]:
+    """A history of a mutex that anyone may release."""
+    return [op for op in random_lock(rng, count, anonymous=True) if op.f != "try-acquire"]
+
+
+def random_kv(rng: random.Random, count: int) -> list[Done]:
+    """A history of one key with put, append and get near to a true one."""
+    spans = times(rng, count)
+    state = ""
+    done: dict[int, Done] = {}
+    for i in sorted(range(count), key=lambda i: _moment(rng, spans[i])):
+        process, call, ret = spans[i]
+        f = rng.choice(["get", "get", "append", "append", "put"])
+        argument = None if f == "get" else rng.choice("ab")
+        result: Any = state if f == "get" and ret is not None else NOT_KNOWN
+        if f == "get" and ret is not None and rng.random() < 0.05:
+            result = state + "a"
+        if f != "get" and not (ret is None and rng.random() < 0.5):
+            state = append(state, f, argument, NOT_KNOWN)[1]
+        done[i] = Done(f, argument, result, call, ret, process)
+    return [done[i] for i in range(count)]
+
+
+def start(initial: Any) -> Any:
+    """The initial state in the oracle's terms: a free lock is None."""
+    return None if initial is False else initial
+
+
+def that_happened(ops: Sequence[Done]) -> list[Done]:
+    """Without the locks' failures, and with a crashed try-acquire as the acquire that it may be."""
+    kept = []
+    for op in ops:
+        if op.f == "try-acquire" and op.ret is None:
+            kept.append(replace(op, f="acquire"))
+        elif op.type != "fail" or op.f in ("try-acquire", "cas"):
+            kept.append(op)
+    return kept
+
+
+def until(ops: Sequence[Done], moment: int) -> list[Done]:
+    """The history up to ``moment``: what has not returned by then is pending."""
+    return [
+        op if op.ret is not None and op.ret <= moment else replace(op, ret=None, result=NOT_KNOWN)
+        for op in ops
+        if op.call <= moment
+    ]
+
+
+def respects_real_time(order: Sequence[Done]) -> bool:
+    return not any(
+        later.ret is not None and later.ret < earlier.call
+        for place, earlier in enumerate(order)
+        for later in order[place + 1 :]
+    )
+
+
+def as_if_it_succeeded(call: Call, initial: Any) -> Action | None:
+    """A bug: a failed cas taken for a successful one."""
+    outcome = OK if call.outcome == FAIL else call.outcome
+    return CAS_REGISTER.interpret(call._replace(outcome=outcome), initial)
 
 
 def _moment(rng: random.Random, span: tuple[int, int, int | None]) -> float:
