@@ -130,15 +130,28 @@ class NodeLoop(asyncio.BaseEventLoop):
         self._ready = deque()
 
     def close_leftovers(self) -> None:
-        """Close what the process left behind, after the digest is sealed."""
+        """Close what the process left behind, after the digest is sealed.
+
+        It is the running loop meanwhile: what clean-up code starts is closed here too, instead of
+        waiting for ever on asyncio's default loop and keeping the whole world alive.
+        """
         self.alive = False
-        for task in self.tasks:
-            if not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-                self._close_quietly(task.get_coro())
-        self.tasks.clear()
+        _set_running_loop(self)
+        try:
+            while self.tasks:
+                task = self.tasks.pop(0)
+                if not task.done():
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    self._close_quietly(task.get_coro())
+        finally:
+            _set_running_loop(None)
         self._ready.clear()
         self._closed = True
+
+    def call_exception_handler(self, context: Any) -> None:
+        """As asyncio does; but what is found while a finished world is torn down concerns nobody."""
+        if not self.world.sealed:
+            super().call_exception_handler(context)
 
     def _close_quietly(self, coro: Any) -> None:
         try:
