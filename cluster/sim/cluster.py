@@ -132,7 +132,7 @@ class SimCluster:
             machine.kill()
 
     def endpoint(self, node: str, port: str | None = None) -> Endpoint:
-        return Endpoint(self._machine(node).name, self.system.ports[port or self.system.port])
+        return Endpoint(self.machine(node).name, self.system.ports[port or self.system.port])
 
     def wall_clock_ns(self) -> int:
         return true_wall_ns(self.world)
@@ -140,7 +140,8 @@ class SimCluster:
     def logs(self) -> Mapping[str, str]:
         return {name: "".join(machine.log) for name, machine in self._machines.items()}
 
-    def _machine(self, node: str) -> Machine:
+    def machine(self, node: str) -> Machine:
+        """The simulated machine behind a node, for tests that look inside. Raises KeyError."""
         machine = self._machines.get(node)
         if machine is None:
             raise KeyError(f"no node {node!r}; there are {', '.join(self._nodes)}")
@@ -149,22 +150,22 @@ class SimCluster:
     # --- faults -------------------------------------------------------------------------------
 
     async def kill(self, node: str) -> None:
-        self._machine(node).kill()
+        self.machine(node).kill()
 
     async def terminate(self, node: str) -> None:
-        self._machine(node).terminate()
+        self.machine(node).terminate()
 
     async def power_off(self, node: str) -> None:
-        self._machine(node).power_off()
+        self.machine(node).power_off()
 
     async def restart(self, node: str) -> None:
-        self._machine(node).start(self.system.program, self.system.configure(node, self._nodes))
+        self.machine(node).start(self.system.program, self.system.configure(node, self._nodes))
 
     async def pause(self, node: str) -> None:
-        self._machine(node).pause()
+        self.machine(node).pause()
 
     async def resume(self, node: str) -> None:
-        self._machine(node).resume()
+        self.machine(node).resume()
 
     async def cut(self, links: Collection[Link]) -> None:
         for link in links:
@@ -183,15 +184,15 @@ class SimCluster:
             self.network.link(*link).loss = probability
 
     async def skew(self, node: str, offset_s: float, rate: float = 1.0) -> None:
-        self._machine(node).clock.set(offset_s, rate)
+        self.machine(node).clock.set(offset_s, rate)
 
     # --- measurements -------------------------------------------------------------------------
 
     async def process_state(self, node: str) -> ProcessState:
-        return self._machine(node).state()
+        return self.machine(node).state()
 
     async def clock_offset_s(self, node: str) -> float:
-        return self._machine(node).clock.offset_s()
+        return self.machine(node).clock.offset_s()
 
     async def dropped(self, links: Collection[Link]) -> int:
         return sum(self.network.link(*link).dropped for link in links)

@@ -15,7 +15,8 @@ from cluster.sim.clock import WallClock
 from cluster.sim.disk import DiskView, SimDisk
 from cluster.sim.loop import NodeLoop
 from cluster.sim.network import Network
-from cluster.sim.tcp import Connection, Listener
+from cluster.sim.tcp.connection import Connection
+from cluster.sim.tcp.listener import Listener
 from cluster.sim.world import NS_PER_S, START_NS, World
 from impl.host import Program
 

@@ -14,7 +14,9 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cluster.sim.tcp import Connection, Listener, handshake
+from cluster.sim.tcp.connection import Connection
+from cluster.sim.tcp.handshake import connect
+from cluster.sim.tcp.listener import Listener
 from cluster.sim.world import NS_PER_S, World
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ class Network:
     async def connect(self, loop: NodeLoop, host: str, port: int) -> Connection:
         """Open a connection from ``loop``'s machine. Raises OSError as ``connect(2)`` does."""
         target = self.resolve(host, loop.machine)
-        return await handshake(loop, target, port)
+        return await connect(loop, target, port)
 
     def listen(
         self,

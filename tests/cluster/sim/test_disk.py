@@ -120,7 +120,7 @@ def test_an_unsynced_truncation_may_be_undone():
 
 def test_a_full_disk_says_so_and_writes_nothing():
     async def scenario(cluster):
-        machine = cluster._machine("n1")
+        machine = cluster.machine("n1")
         machine.disk.capacity_bytes = 10
         view = machine.disk.view(machine.loop)
         file = view.open("log")
@@ -135,7 +135,7 @@ def test_a_full_disk_says_so_and_writes_nothing():
 
 def test_missing_files_are_not_found():
     async def scenario(cluster):
-        view = cluster._machine("n1").disk.view(cluster._machine("n1").loop)
+        view = cluster.machine("n1").disk.view(cluster.machine("n1").loop)
         for action in (view.read, view.remove, lambda path: view.rename(path, "b")):
             with pytest.raises(FileNotFoundError):
                 action("a")

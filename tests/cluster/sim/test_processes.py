@@ -41,7 +41,7 @@ def test_no_finally_runs_at_a_kill():
 
     seen, cluster = run_nodes(scenario, program, wait=False)
     assert [kind for kind, node, _ in seen if node == "n1"] == ["start", "tick", "tick", "tick"]
-    assert not cluster._machine("n1").state().running
+    assert not cluster.machine("n1").state().running
 
 
 def test_a_restart_is_a_new_incarnation():

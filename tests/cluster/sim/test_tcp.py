@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.api import CLIENT
-from cluster.sim.tcp import WINDOW_BYTES, WRITE_LIMIT_BYTES
+from cluster.sim.tcp.connection import WRITE_LIMIT_BYTES
+from cluster.sim.tcp.sending import WINDOW_BYTES
 from tests.support.simnodes import run_nodes
 
 TO_N1, FROM_N1 = (CLIENT, "n1"), ("n1", CLIENT)
@@ -27,7 +28,7 @@ async def connect(node="n1"):
 
 
 def seen_by(cluster, node="n1"):
-    return bytes(cluster._machine(node).disk._files["seen"].data)
+    return bytes(cluster.machine(node).disk._files["seen"].data)
 
 
 def test_bytes_sent_into_a_cut_arrive_after_it_is_healed():
@@ -50,7 +51,7 @@ def test_bytes_sent_into_a_cut_arrive_after_it_is_healed():
 def test_a_cut_that_never_heals_ends_in_a_time_out_and_leaves_the_server_half_open():
     async def scenario(cluster):
         reader, writer = await connect()
-        server_side = len(cluster._machine("n1").connections)
+        server_side = len(cluster.machine("n1").connections)
         await cluster.cut(BOTH_WAYS)
         start = now()
         writer.write(b"ping")
@@ -58,7 +59,7 @@ def test_a_cut_that_never_heals_ends_in_a_time_out_and_leaves_the_server_half_op
             await reader.readexactly(4)
         assert caught.value.errno == errno.ETIMEDOUT
         assert now() - start == pytest.approx(27, abs=0.1)
-        assert len(cluster._machine("n1").connections) == server_side
+        assert len(cluster.machine("n1").connections) == server_side
 
     run_nodes(scenario)
 
