@@ -65,7 +65,7 @@ class Wanted:
 
 
 def together(claims: Iterable[Claim]) -> Wanted:
-    """Compose claims, in the order of their faults.
+    """Compose claims; their order does not matter.
 
     A link is cut and a node is down or paused while any claim holds it, the hardest way down counts;
     offsets add up and rates multiply; of delays and of losses on one link the largest holds. A node

@@ -89,7 +89,7 @@ class Holds:
 
     async def _settle(self) -> list[str]:
         self._errors = []
-        wanted = together(self._claims[fault] for fault in sorted(self._claims))
+        wanted = together(self._claims.values())
         await self._bring_down(wanted)
         await self._set_links(wanted)
         await self._set_clocks(wanted)

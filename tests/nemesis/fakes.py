@@ -19,8 +19,10 @@ PACKETS_PER_S = 10
 
 
 class FakeCluster:
-    """Each link carries ten packets a second. Verbs named in ``failing`` raise, in ``idle`` do nothing.
+    """Each link carries ten packets a second, and each verb takes ``lag_s`` after it took effect.
 
+    Verbs named in ``failing`` raise, in ``failing_late`` raise after they took effect, in ``idle`` do
+    nothing; ``failing_calls`` are verbs with the number of calls, from now, that raise.
     ``calls`` are the verbs in the order in which they were called, with the time and the arguments.
     A node in ``stubborn`` does not follow SIGTERM.
     """
@@ -33,12 +35,16 @@ class FakeCluster:
         nodes: tuple[str, ...] = NODES,
         verbs: frozenset[str] = frozenset(VERBS),
         failing: Collection[str] = (),
+        failing_late: Collection[str] = (),
         idle: Collection[str] = (),
         stubborn: Collection[str] = (),
         leaders: Collection[str] = (),
+        lag_s: float = 0.0,
     ) -> None:
         self._nodes, self._verbs = nodes, verbs
         self.failing, self.idle = set(failing), set(idle)
+        self.failing_late, self.lag_s = set(failing_late), lag_s
+        self.failing_calls: dict[str, int] = {}
         self.stubborn, self.leaders = set(stubborn), list(leaders)
         self.calls: list[tuple[float, str, Any]] = []
         self.down: set[str] = set()
@@ -94,59 +100,47 @@ class FakeCluster:
         return round(asyncio.get_running_loop().time() * 1e9)
 
     async def kill(self, node: str) -> None:
-        if self._called("kill", node):
-            self._stop(node)
+        await self._do("kill", node, lambda: self._stop(node))
 
     async def terminate(self, node: str) -> None:
-        if self._called("terminate", node) and not {node} & (self.stubborn | self.paused):
-            self._stop(node)
+        deaf = node in self.stubborn | self.paused
+        await self._do("terminate", node, lambda: None if deaf else self._stop(node))
 
     async def power_off(self, node: str) -> None:
-        if self._called("power_off", node):
-            self._stop(node)
+        await self._do("power_off", node, lambda: self._stop(node))
 
     async def restart(self, node: str) -> None:
-        if self._called("restart", node) and node in self.down:
-            self.down.discard(node)
-            self.incarnations[node] += 1
+        await self._do("restart", node, lambda: self._start(node))
 
     async def pause(self, node: str) -> None:
-        if self._called("pause", node) and node not in self.down:
-            self.paused.add(node)
+        running = {node} - self.down
+        await self._do("pause", node, lambda: self.paused.update(running))
 
     async def resume(self, node: str) -> None:
-        if self._called("resume", node):
-            self.paused.discard(node)
+        await self._do("resume", node, lambda: self.paused.discard(node))
 
     async def cut(self, links: Collection[Link]) -> None:
-        if self._called("cut", tuple(links)):
-            self.cuts |= set(links)
+        await self._do("cut", tuple(links), lambda: self.cuts.update(links))
 
     async def heal(self, links: Collection[Link]) -> None:
-        if self._called("heal", tuple(links)):
-            self.cuts -= set(links)
+        await self._do("heal", tuple(links), lambda: self.cuts.difference_update(links))
 
     async def slow(self, links: Collection[Link], delay_s: float, jitter_s: float = 0.0) -> None:
-        if self._called("slow", tuple(links)):
-            self.delays |= dict.fromkeys(links, (delay_s, jitter_s))
-            self.delays = {link: delay for link, delay in self.delays.items() if delay != (0, 0)}
+        delay = (delay_s, jitter_s)
+        await self._do("slow", tuple(links), lambda: _set(self.delays, links, delay, (0, 0)))
 
     async def lose(self, links: Collection[Link], probability: float) -> None:
-        if self._called("lose", tuple(links)):
-            self.losses |= dict.fromkeys(links, probability)
-            self.losses = {link: loss for link, loss in self.losses.items() if loss}
+        await self._do("lose", tuple(links), lambda: _set(self.losses, links, probability, 0))
 
     async def skew(self, node: str, offset_s: float, rate: float = 1.0) -> None:
-        if self._called("skew", node):
-            self.clocks[node] = (offset_s, rate, self._now_s())
-            if (offset_s, rate) == (0, 1):
-                del self.clocks[node]
+        clock = (offset_s, rate, self._now_s())
+        right = (0, 1, self._now_s())
+        await self._do("skew", node, lambda: _set(self.clocks, [node], clock, right))
 
     async def process_state(self, node: str) -> ProcessState:
         return ProcessState(node not in self.down, node in self.paused, self.incarnations[node])
 
     async def clock_offset_s(self, node: str) -> float:
-        self._called("clock_offset_s", node)
         offset_s, rate, since_s = self.clocks.get(node, (0.0, 1.0, 0.0))
         return offset_s + (rate - 1) * (self._now_s() - since_s)
 
@@ -168,12 +162,23 @@ class FakeCluster:
         self.down.add(node)
         self.paused.discard(node)
 
-    def _called(self, verb: str, what: Any) -> bool:
+    def _start(self, node: str) -> None:
+        self.incarnations[node] += node in self.down
+        self.down.discard(node)
+
+    async def _do(self, verb: str, what: Any, effect: Callable[[], None]) -> None:
         self._count()
         self.calls.append((self._now_s(), verb, what))
-        if verb in self.failing:
+        left = self.failing_calls.get(verb, 0)
+        self.failing_calls[verb] = max(left - 1, 0)
+        if verb in self.failing or left:
             raise OSError(f"{verb} is broken")
-        return verb not in self.idle
+        if verb not in self.idle:
+            effect()
+        if self.lag_s:
+            await asyncio.sleep(self.lag_s)
+        if verb in self.failing_late:
+            raise OSError(f"{verb} is broken")
 
     def _count(self) -> None:
         packets = (self._now_s() - self._counted_at) * PACKETS_PER_S
@@ -187,6 +192,13 @@ class FakeCluster:
 
     def _now_s(self) -> float:
         return round(asyncio.get_running_loop().time(), 6)
+
+
+def _set(values: dict[Any, T], keys: Collection[Any], value: T, nothing: T) -> None:
+    for key in keys:
+        values[key] = value
+        if value == nothing:
+            del values[key]
 
 
 class _Clock(selectors.SelectSelector):
