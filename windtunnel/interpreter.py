@@ -44,6 +44,7 @@ from workloads.generators import (
     start_context,
 )
 
+MOST_AT_ONCE: Final = 100_000
 _log: Final = logging.getLogger(__name__)
 
 
@@ -74,9 +75,9 @@ async def run_generator(
     which on no process has acted, for whoever goes on with the same history.
 
     Raises GeneratorError for a generator that gives what can't be performed, or that waits though
-    nothing is under way; ClientError for an answer that is no completion; HistoryError if the history
-    can't be written; and whatever ``client`` raises. However it ends, every invocation has its
-    completion and the clients are closed.
+    nothing is under way, or that goes on though no time passes; ClientError for an answer that is no
+    completion; HistoryError if the history can't be written; and whatever ``client`` raises. However it
+    ends, every invocation has its completion and the clients are closed.
     """
     if concurrency < 1:
         raise ValueError(f"concurrency must be at least 1, not {concurrency}")
@@ -124,6 +125,7 @@ class _Run:
         self._rests: dict[Thread, asyncio.TimerHandle] = {}
         self._origin_s = self._loop.time()
         self._reached = 0
+        self._begun_at, self._begun = 0, 0
         self._deadlines: deque[tuple[int, Op]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -183,6 +185,7 @@ class _Run:
         return None
 
     def _begin(self, op: Op) -> None:
+        self._check_that_time_passes()
         thread = self._context.thread_of(op.process)
         if is_instruction(op):
             self._rest(thread, op)
@@ -193,6 +196,17 @@ class _Run:
             self._processes.give(thread, op)
         self._context = self._context.invoked(thread, self._context.time)
         self._generator = self._generator.update(self._context, op)
+
+    def _check_that_time_passes(self) -> None:
+        """In virtual time a generator without end would hang if its operations took no time."""
+        if self._context.time > self._begun_at:
+            self._begun_at, self._begun = self._context.time, 0
+        self._begun += 1
+        if self._begun > MOST_AT_ONCE:
+            raise GeneratorError(
+                f"{MOST_AT_ONCE:,} operations began at {self._begun_at} ns and no time passes: "
+                "put stagger(...) or delay(...) around the generator"
+            )
 
     def _rest(self, thread: Thread, op: Op) -> None:
         rest_s = op.value / NS_PER_S if op.f == "sleep" else 0.0

@@ -274,6 +274,23 @@ def test_a_generator_that_waits_for_nothing_ends_the_run():
     assert run.completions == [(0, "ok", "a", None)]
 
 
+class Frozen(asyncio.SelectorEventLoop):
+    """A loop on which no time passes."""
+
+    def time(self):
+        return 0.0
+
+
+def test_a_generator_without_end_in_no_time_ends_the_run():
+    run = Run(gen.time_limit(1, gen.repeat("a")))
+    with (
+        asyncio.Runner(loop_factory=Frozen) as runner,
+        pytest.raises(gen.GeneratorError, match=r"100,000 operations began at 0 ns .* put stagger"),
+    ):
+        runner.run(run.main())
+    check_history(run)
+
+
 def test_a_cancelled_run_has_a_complete_history_and_closed_clients():
     async def main():
         run = Run(["a", gen.repeat("hang", times=2)], concurrency=3)
