@@ -251,6 +251,27 @@ def until(ops: Sequence[Done], moment: int) -> list[Done]:
     ]
 
 
+def with_writers(ops: Sequence[Done], rows: Sequence[int]) -> list[Done]:
+    """The operations at ``rows`` and, over and over, the writers of the values that they observed.
+
+    Pending ones among them did happen, or else they would not have been seen.
+    """
+    chosen, todo = set(rows), list(rows)
+    writers = {}
+    for row, op in enumerate(ops):
+        if op.f != "read":
+            writers[op.argument if op.f == "write" else op.argument[1]] = row
+    while todo:
+        op = ops[todo.pop()]
+        seen = op.result if op.f == "read" else op.argument[0] if op.f == "cas" else None
+        row = writers.get(seen)
+        if row is not None and row not in chosen:
+            chosen.add(row)
+            todo.append(row)
+    late = {"ret": 1000, "result": True}
+    return [replace(ops[row], **late) if ops[row].ret is None else ops[row] for row in sorted(chosen)]
+
+
 def respects_real_time(order: Sequence[Done]) -> bool:
     return not any(
         later.ret is not None and later.ret < earlier.call
