@@ -180,12 +180,12 @@ class _Reserve:
     def update(self, context: Context, event: Op) -> Generator:
         groups = self.groups or self._divide(context)
         thread = context.thread_of(event.process)
-        gens = tuple(
-            [
-                gen.update(context.within(group), event) if thread in group.members else gen
-                for gen, group in zip(self.gens, groups, strict=True)
-            ]
-        )
+        place = next(n for n, group in enumerate(groups) if thread in group.members)
+        gen = self.gens[place]
+        after = gen.update(context.within(groups[place]), event)
+        if after is gen:
+            return self
+        gens = (*self.gens[:place], after, *self.gens[place + 1 :])
         return _Reserve(self.counts, groups, gens, self.stream)
 
     def _divide(self, context: Context) -> tuple[Group, ...]:
