@@ -82,7 +82,8 @@ def _strobe(fault: Fault, nodes: Sequence[str]) -> tuple[Moment, ...]:
 
 def _swings(fault: Fault) -> int:
     """Jumps between the first and the last, which are the start and the end of the fault."""
-    return math.ceil(fault.duration_s / fault.args["period_s"]) - 1
+    period_s: float = fault.args["period_s"]
+    return math.ceil(fault.duration_s / period_s) - 1
 
 
 def _drift(fault: Fault, nodes: Sequence[str]) -> tuple[Moment, ...]:
