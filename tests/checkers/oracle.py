@@ -72,6 +72,14 @@ def owned(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
     return (state is None, argument) if f == "acquire" else (state == argument, None)
 
 
+def reentrant(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
+    """State is (holder, depth)."""
+    holder, depth = state
+    if f == "acquire":
+        return holder in (None, argument), (argument, depth + 1)
+    return holder == argument and depth > 0, (argument if depth > 1 else None, depth - 1)
+
+
 def fifo(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
     if f == "enqueue":
         return True, (*state, argument)
