@@ -66,9 +66,12 @@ def make_workload(spec: TestSpec) -> Workload:
         settings=spec.options,
     )
     try:
-        return make(options)
+        workload = make(options)
+        for node in spec.nodes:
+            workload.system.configure(node, spec.nodes)
     except ValueError as error:
-        raise BadInputError(str(error)) from None
+        raise BadInputError(f"{spec.workload}: {error}") from None
+    return workload
 
 
 def _schedule(spec: TestSpec, workload: Workload, cluster: Cluster) -> Schedule:

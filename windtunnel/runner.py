@@ -29,6 +29,10 @@ READY_WITHIN_S = 60.0
 READY_EVERY_S = 0.1
 
 
+class NotServingError(Exception):
+    """The cluster did not come up, so there is nothing to test; says what the nodes said last."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What became of a run.
@@ -58,13 +62,16 @@ def run_test(
     The history is written to ``history_path`` while the run goes on, kept in memory only without it;
     ``on_facts`` is told what the checkers will be told, each time that is more.
     Ctrl-C heals and judges what there is. Raises BadInputError or ScheduleError, before anything
-    starts, for what cannot be run.
+    starts, for what cannot be run; NotServingError when the nodes do not start.
     """
     plan = prepare(spec)
     cpu_started = time.process_time()
     stage = _Stage(plan, history_path, on_facts)
     with stage.recorder:
-        plan.cluster.run(stage.perform)
+        try:
+            plan.cluster.run(stage.perform)
+        except (TimeoutError, OSError) as error:
+            raise NotServingError(_why_not_serving(plan, error)) from error
     history = stage.recorder.history()
     return Run(
         spec=spec,
@@ -169,6 +176,13 @@ class _Stage:
     def _elapsed_ns(self) -> int:
         """Since all nodes were ready, by the running loop's clock."""
         return round((asyncio.get_running_loop().time() - self._start_s) * NS_PER_S)
+
+
+def _why_not_serving(plan: Plan, error: Exception) -> str:
+    last = [
+        f"{node}: {log.strip().splitlines()[-1]}" for node, log in plan.cluster.logs().items() if log
+    ]
+    return f"the nodes did not start ({type(error).__name__}); their logs end with {last or 'nothing'}"
 
 
 def _go_on_after_cancellation() -> None:

@@ -9,7 +9,8 @@ import aiohttp
 
 from cluster.api import Endpoint, System
 from impl.host import Program
-from impl.ids.config import EPOCH_MS
+from impl.ids.config import EPOCH_MS, parse
+from impl.ids.generators import GENERATORS
 from impl.ids.server import serve
 
 PORT = 8080
@@ -27,8 +28,9 @@ def ids_system(
 ) -> System:
     """Nodes that hand out IDs of ``kind``; the n-th of ``nodes`` has node id and offset n.
 
-    ``settings`` are further keys of ``impl.ids.config``, the same for all nodes. The system's facts
-    are ``nodes``, ``epoch_ms`` and, by node, ``node_ids``, ``offsets`` and ``steps``.
+    ``settings`` are further keys of ``impl.ids.config``, the same for all nodes; ``configure`` raises
+    ValueError for one that is wrong. The system's facts are ``nodes``, ``epoch_ms`` and, by node,
+    ``node_ids``, ``offsets`` and ``steps``.
     """
     further = dict(settings or {})
 
@@ -41,6 +43,7 @@ def ids_system(
                 config["node_id"] = number
             case "autoincrement":
                 config |= {"offset": number, "step": len(nodes)}
+        parse(config, tuple(GENERATORS))
         return config
 
     return System(
