@@ -116,14 +116,23 @@ def times(rng: random.Random, count: int, *, crashes: float = 0.2, processes: in
 
 
 def history(ops: Sequence[Done]) -> History:
-    """The recorded history of ``ops``: crashed ones end in info, failed casts in fail."""
+    """The recorded history of ``ops``: what crashed has no completion."""
+    return keyed_history([ops], keys=[None])
+
+
+def keyed_history(parts: Sequence[Sequence[Done]], keys: Sequence[Any] = "xyz") -> History:
+    """One history of several objects, each with processes of its own."""
     events = []
-    for op in ops:
-        events.append((op.call, Op(-1, op.call, op.process, "invoke", op.f, None, op.argument)))
-        if op.ret is not None:
-            value = op.result if op.f in ASKING else op.argument
-            error = {"cas": "mismatch", "try-acquire": "held"}.get(op.f) if op.type == "fail" else None
-            events.append((op.ret, Op(-1, op.ret, op.process, op.type, op.f, None, value, error)))
+    for place, (key, ops) in enumerate(zip(keys, parts, strict=False)):
+        for op in ops:
+            process = op.process + 1000 * place
+            events.append((op.call, Op(-1, op.call, process, "invoke", op.f, key, op.argument)))
+            if op.ret is not None:
+                value = op.result if op.f in ASKING else op.argument
+                error = (
+                    {"cas": "mismatch", "try-acquire": "held"}.get(op.f) if op.type == "fail" else None
+                )
+                events.append((op.ret, Op(-1, op.ret, process, op.type, op.f, key, value, error)))
     return History.from_ops(event for _, event in sorted(events, key=lambda one: one[0]))
 
 

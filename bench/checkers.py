@@ -1,0 +1,164 @@
+"""How long the deciders take on a million operations, and the search on the etcd histories."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from checkers import counter, fifo, known_order, register
+from checkers.contradiction import HOLDS
+from checkers.linearizable import linearizable
+from checkers.models import CAS_REGISTER
+from history import formats
+from history.history import FAIL, OK, Operations
+
+OPERATIONS = 1_000_000
+SPREAD = 10.0
+"""How many operations later or earlier a call or a return may be: about ten are open at any time."""
+
+
+def results() -> list[dict[str, Any]]:
+    """Every figure: name, seconds of CPU, target, and how many times within the target it is."""
+    found = [order(), versions(), unique_register(), unique_register(failed=True), queue()]
+    if _table().is_file():
+        found.append(etcd())
+    return found
+
+
+def order(operations: int = OPERATIONS) -> dict[str, Any]:
+    """Monotone ids: is any smaller than one that was handed out before?"""
+    call, ret = _stamps(operations)
+    value = np.arange(operations) * 3
+    return _timed("checking order of ids", 1.0, lambda: counter.inversion(value, call, ret) is None)
+
+
+def versions(operations: int = OPERATIONS) -> dict[str, Any]:
+    """Half mutators in a known order, half observers of one version each."""
+    call, ret = _stamps(operations)
+    writes = np.arange(operations) % 2 == 0
+    seen = known_order.exactly(np.arange(1, operations // 2 + 1))
+    columns = (call[writes], ret[writes], call[~writes], ret[~writes])
+    return _timed("checking a known order", 1.0, lambda: known_order.misfit(*columns, seen) is None)
+
+
+def unique_register(operations: int = OPERATIONS, *, failed: bool = False) -> dict[str, Any]:
+    """Reads, writes and successful cas of different values; with ``failed``, also failed cas."""
+    history = _register(operations, failed=failed)
+    name = "checking a register with cas" + " and failed cas" * failed
+    return _timed(name, 2.0, lambda: register.decide(history, 0) is HOLDS)
+
+
+def queue(values: int = OPERATIONS // 2) -> dict[str, Any]:
+    """Values put into a queue and taken out in order, a hundred behind."""
+    rows = sorted([(i, 0, i) for i in range(values)] + [(i + 100, 1, i) for i in range(values)])
+    f, value = [one for _, one, _ in rows], [one for _, _, one in rows]
+    history = _operations(("enqueue", "dequeue"), f, value, value, [OK] * len(f))
+    return _timed("checking a queue", 2.0, lambda: fifo.decide(history) is HOLDS)
+
+
+def etcd() -> dict[str, Any]:
+    """All etcd histories, parsing aside."""
+    with _table().open(newline="") as table:
+        files = [row["file"] for row in csv.DictReader(table) if row["file"].startswith("etcd")]
+    histories = [formats.read(_table().parent / file) for file in files]
+    for history in histories:
+        history.operations()
+    check = linearizable(model=CAS_REGISTER)
+    return _timed(
+        f"{len(histories)} etcd histories",
+        0.1,
+        lambda: all(check(history, {}).valid != "unknown" for history in histories),
+    )
+
+
+def _timed(name: str, target_s: float, decide: Callable[[], bool]) -> dict[str, Any]:
+    start = time.process_time()
+    right = decide()
+    seconds = time.process_time() - start
+    assert right, f"{name}: the verdict is wrong"
+    return {
+        "name": name,
+        "seconds": round(seconds, 3),
+        "target_s": target_s,
+        "ratio": round(target_s / seconds, 2),
+    }
+
+
+def _table() -> Path:
+    root = Path(__file__).parents[1]
+    return root / os.environ.get("WINDTUNNEL_HISTORIES", "../shared/histories") / "verdicts.csv"
+
+
+def _stamps(operations: int) -> tuple[np.ndarray, np.ndarray]:
+    """Calls and returns as positions, such that the order of the operations is a linearization."""
+    random_ = np.random.default_rng(1)
+    moment = np.arange(operations)
+    call = moment - random_.uniform(0, SPREAD / 2, operations)
+    ret = moment + random_.uniform(0, SPREAD / 2, operations)
+    place = np.empty(2 * operations, dtype=np.int64)
+    place[np.argsort(np.concatenate((call, ret)))] = np.arange(2 * operations)
+    return place[:operations], place[operations:]
+
+
+def _register(operations: int, *, failed: bool) -> Operations:
+    rng = random.Random(1)
+    f, argument, value, outcome = [], [], [], []
+    state = 0
+    for i in range(operations):
+        kind = rng.random()
+        given: Any = i + 1
+        if kind < 0.5:
+            f.append(0)
+            given = None
+        elif kind < 0.8:
+            f.append(1)
+        else:
+            f.append(2)
+            given = [state, i + 1]
+        refused = failed and 0.8 <= kind < 0.9
+        if refused:
+            given = [i + 1, i + 2]
+        argument.append(given)
+        outcome.append(FAIL if refused else OK)
+        if kind >= 0.5 and not refused:
+            state = i + 1
+        value.append(state if kind < 0.5 else given)
+    return _operations(("read", "write", "cas"), f, argument, value, outcome)
+
+
+def _operations(
+    fs: tuple[str, ...], f: list[int], argument: list[Any], value: list[Any], outcome: list[int]
+) -> Operations:
+    call, ret = _stamps(len(f))
+    order_ = np.argsort(call)
+    rows = order_.tolist()
+    nothing = [None] * len(f)
+    return Operations(
+        call=call[order_],
+        ret=ret[order_],
+        call_time=call[order_],
+        ret_time=ret[order_],
+        outcome=np.array(outcome, dtype=np.int8)[order_],
+        process=np.arange(len(f)),
+        f=np.array(f, dtype=np.int32)[order_],
+        fs=fs,
+        key=nothing,
+        argument=[argument[row] for row in rows],
+        value=[value[row] for row in rows],
+        error=["mismatch" if outcome[row] == FAIL else None for row in rows],
+        node=nothing,
+        index=call[order_],
+        ret_index=ret[order_],
+    )
+
+
+if __name__ == "__main__":
+    for result in results():
+        print(result)
