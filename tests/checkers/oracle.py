@@ -13,6 +13,7 @@ from history.op import Op
 
 NOT_KNOWN = "result not known"
 ASKING = ("read", "get", "dequeue", "increment")
+SEEN = {"cas": "mismatch", "try-acquire": "held"}
 Spec = Callable[[Any, str, Any, Any], tuple[bool, Any]]
 
 
@@ -129,9 +130,7 @@ def keyed_history(parts: Sequence[Sequence[Done]], keys: Sequence[Any] = "xyz") 
             events.append((op.call, Op(-1, op.call, process, "invoke", op.f, key, op.argument)))
             if op.ret is not None:
                 value = op.result if op.f in ASKING else op.argument
-                error = (
-                    {"cas": "mismatch", "try-acquire": "held"}.get(op.f) if op.type == "fail" else None
-                )
+                error = SEEN.get(op.f) if op.type == "fail" else None
                 events.append((op.ret, Op(-1, op.ret, process, op.type, op.f, key, value, error)))
     return History.from_ops(event for _, event in sorted(events, key=lambda one: one[0]))
 
