@@ -11,10 +11,9 @@ or when nothing is handed out once all is healed. A node whose clock was set bac
 
 from __future__ import annotations
 
-from checkers.snowflake import snowflake as fields_and_clock
-
 from checkers.monotonic import monotonic
 from checkers.progress import progress
+from checkers.snowflake import snowflake as fields_and_clock
 from checkers.unique_ids import unique_ids
 from checkers.verdict import all_of
 from workloads.ids import NEXT, id_workload

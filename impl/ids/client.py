@@ -46,7 +46,8 @@ class IdClient:
     """A client of the nodes at ``endpoints``, which maps names to (host, port).
 
     ``start`` is the node to begin with, counted from 0. A node that could not be reached is left out
-    for ``cooldown_s``, unless no other is left.
+    for ``cooldown_s``, unless no other is left. One that refused is not asked before the time it said
+    that it will, ``cooldown_s`` at most.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class IdClient:
         self._ring = list(endpoints)
         self._turn = start
         self._down_until: dict[str, float] = {}
+        self._refusals: dict[str, tuple[float, str]] = {}
         self._cooldown_s = cooldown_s
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_timeout_s),
@@ -76,9 +78,11 @@ class IdClient:
         reasons: dict[str, str] = {}
         for node in self._order():
             try:
+                self._check_refusal(node)
                 return await self._ask(node, count)
             except _Passed as passed:
                 reasons[node] = str(passed)
+                self._remember(node, passed)
         raise DidNotHappen(reasons)
 
     async def close(self) -> None:
@@ -107,12 +111,26 @@ class IdClient:
         except (aiohttp.ClientError, OSError) as error:
             raise MayHaveHappened(node, str(error) or type(error).__name__) from error
 
+    def _check_refusal(self, node: str) -> None:
+        until, reason = self._refusals.get(node, (0.0, ""))
+        if asyncio.get_running_loop().time() < until:
+            raise _Passed(reason)
+
+    def _remember(self, node: str, passed: _Passed) -> None:
+        if passed.for_s:
+            until = asyncio.get_running_loop().time() + min(passed.for_s, self._cooldown_s)
+            self._refusals[node] = until, str(passed)
+
     def _mark_down(self, node: str) -> None:
         self._down_until[node] = asyncio.get_running_loop().time() + self._cooldown_s
 
 
 class _Passed(Exception):
-    """This node certainly handed out nothing: it is the next one's turn."""
+    """This node certainly handed out nothing, nor will it for ``for_s``: it is the next one's turn."""
+
+    def __init__(self, reason: str, *, for_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.for_s = for_s
 
 
 def _read(node: str, status: int, body: bytes) -> Answer:
@@ -123,8 +141,8 @@ def _read(node: str, status: int, body: bytes) -> Answer:
     match status, content:
         case 200, {"ids": ids}:
             return Answer(ids, node)
-        case 503, {"error": code, "message": message}:
-            raise _Passed(f"{code}: {message}")
+        case 503, {"error": code, "message": message, "retry_after_ms": int(retry_after_ms)}:
+            raise _Passed(f"{code}: {message}", for_s=retry_after_ms / 1000)
         case _, {"message": message} if 400 <= status < 500:
             raise BadRequest(f"{node}: {message}")
     raise MayHaveHappened(node, f"status {status} with an answer that makes no sense")

@@ -2,8 +2,8 @@
 
 ``POST /v1/ids`` with nothing, or ``{"count": n}``, answers ``{"ids": [...], "node": name}``;
 ``GET /healthz`` answers what the node is and which peers it sees. Every other answer is an error:
-``{"error": code, "message": sentence}`` with a 4xx status when the request is at fault, and 503 when
-the node is: nothing was handed out then, and another node may do it.
+``{"error": code, "message": sentence, "retry_after_ms": n}`` with a 4xx status when the request is at
+fault, and 503 when the node is: nothing was handed out then, and another node may do it.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class Node:
         try:
             return _answer(200, await self._route(request))
         except Refused as refused:
-            return _answer(refused.status, {"error": refused.code, "message": str(refused)})
+            return _refusal(refused)
         except OSError as error:
-            return _answer(503, {"error": "disk", "message": f"{self._name} cannot write: {error}"})
+            return _refusal(Refused("disk", f"{self._name} cannot write: {error}"))
 
     async def _route(self, request: web.BaseRequest) -> dict[str, Any]:
         match request.method, request.path:
@@ -117,6 +117,17 @@ async def _body(request: web.BaseRequest) -> bytes:
         if len(body) > _MAX_BODY_BYTES:
             raise Refused("body", f"the body is over {_MAX_BODY_BYTES} bytes", status=413)
     return bytes(body)
+
+
+def _refusal(refused: Refused) -> web.Response:
+    return _answer(
+        refused.status,
+        {
+            "error": refused.code,
+            "message": str(refused),
+            "retry_after_ms": refused.retry_after_ms,
+        },
+    )
 
 
 def _answer(status: int, content: Mapping[str, Any]) -> web.Response:

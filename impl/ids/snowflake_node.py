@@ -27,6 +27,7 @@ from impl.ids.watermark import Watermark
 
 _EXHAUSTED_WAIT_S = 1.0
 _NS_PER_S = 1_000_000_000
+_NS_PER_MS = 1_000_000
 
 
 class SnowflakeNode:
@@ -66,7 +67,11 @@ class SnowflakeNode:
 
     async def _catch_up(self, moved: ClockMovedBack, patience: Patience) -> None:
         if moved.behind_ns > self._max_wait_s * _NS_PER_S:
-            raise Refused("clock-moved-back", f"{moved}; no ID until it has caught up") from None
+            raise Refused(
+                "clock-moved-back",
+                f"{moved}; no ID until it has caught up",
+                retry_after_ms=-(-moved.behind_ns // _NS_PER_MS),
+            ) from None
         await patience.wait(moved.behind_ns, 2 * self._max_wait_s, "clock-moved-back", moved)
 
     async def _reserve(self, timestamp_ms: int) -> None:

@@ -34,6 +34,9 @@ class Watermark:
     async def open(cls, disk: Disk, path: str) -> Watermark:
         """Recover the number: 0 when there is none yet.
 
+        It may be one that was written and never fsynced; whoever hands out numbers from there on needs
+        a higher mark first, whose fsync covers both.
+
         The directory is fsynced even when the file exists: it may have been made by a process that was
         killed before it came to that, and would be gone with the next power cut.
         """
@@ -74,8 +77,8 @@ class Watermark:
 
     async def _compact(self, mark: int) -> None:
         await self._disk.replace(self._path, record(mark))
-        self._file.close()
-        self._file = self._disk.open(self._path)
+        replaced, self._file = self._file, self._disk.open(self._path)
+        replaced.close()
 
 
 def record(mark: int) -> bytes:

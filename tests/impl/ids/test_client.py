@@ -101,6 +101,26 @@ def test_a_node_that_refuses_did_not_do_it_and_the_next_is_asked(tmp_path: Path)
     assert asyncio.run(ask()) == "a"
 
 
+def test_a_node_that_said_how_long_it_will_refuse_is_not_asked_before(tmp_path: Path) -> None:
+    async def ask() -> None:
+        config = {"kind": "snowflake", "node_id": 1, "port": free_port()}
+        async with (
+            running(tmp_path, config) as host,
+            client({"a": ("127.0.0.1", config["port"])}) as impatient,
+            client({"a": ("127.0.0.1", config["port"])}, cooldown_s=0) as pushy,
+        ):
+            await impatient.next()
+            host.now_ms -= 60_000
+            with pytest.raises(DidNotHappen, match="clock-moved-back"):
+                await impatient.next()
+            host.now_ms += 61_000
+            with pytest.raises(DidNotHappen, match="clock-moved-back"):
+                await impatient.next()
+            assert (await pushy.next()).node == "a"
+
+    asyncio.run(ask())
+
+
 async def _silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
 
