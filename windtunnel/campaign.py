@@ -133,6 +133,8 @@ class CampaignLog:
         Raises BadInputError when it holds another test's campaign or cannot be written.
         """
         self.path = path
+        if path.exists() and not path.is_file():
+            raise BadInputError(f"{path} is no file; choose another with --out.")
         try:
             self.done = list(_read(path, test)) if path.exists() else []
             if not path.exists():

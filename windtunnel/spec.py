@@ -63,7 +63,10 @@ class TestSpec:
             raise BadInputError(f"{where}: unknown field {unknown[0]!r}; a spec has {sorted(names)}.")
         if "workload" not in entry:
             raise BadInputError(f"{where}: the field 'workload' is missing.")
-        return cls(**{name: _frozen(value) for name, value in entry.items()})
+        try:
+            return cls(**{name: _frozen(value) for name, value in entry.items()})
+        except (TypeError, BadInputError) as error:
+            raise BadInputError(f"{where}: {error}") from None
 
     def with_seed(self, seed: int) -> TestSpec:
         """The same test from another seed."""

@@ -42,7 +42,7 @@ def explain(error: Exception) -> int:
     if isinstance(error, BAD_INPUT):
         console.print(f"[bold red]windtunnel:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return exits.BAD_INPUT
-    console.print(escape(traceback.format_exc()), highlight=False, soft_wrap=True)
+    console.print(escape("".join(traceback.format_exception(error))), highlight=False, soft_wrap=True)
     console.print("[bold red]windtunnel crashed[/]: that is a bug of windtunnel, not of the system.")
     return exits.CRASH
 
