@@ -47,7 +47,7 @@ def unique_register(operations: int = OPERATIONS) -> dict[str, Any]:
 
 
 def unique_register_with_failures(operations: int = OPERATIONS) -> dict[str, Any]:
-    """The same with a tenth of failed cas."""
+    """The same with failed cas, a seventh of all operations."""
     history = _register(operations, failed=True)
     return _timed(
         "checking a register with failed cas", 2.0, lambda: register.decide(history, 0) is HOLDS
@@ -110,28 +110,22 @@ def _stamps(operations: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _register(operations: int, *, failed: bool) -> Operations:
+    """Half reads, a third writes; the others cas, of which with ``failed`` most come too late."""
     rng = random.Random(1)
-    f, argument, value, outcome = [], [], [], []
-    state = 0
-    for i in range(operations):
+    f: list[int] = []
+    argument: list[Any] = []
+    value: list[Any] = []
+    outcome: list[int] = []
+    states = [0]
+    for i in range(1, operations + 1):
         kind = rng.random()
-        given: Any = i + 1
-        if kind < 0.5:
-            f.append(0)
-            given = None
-        elif kind < 0.8:
-            f.append(1)
-        else:
-            f.append(2)
-            given = [state, i + 1]
-        refused = failed and 0.8 <= kind < 0.9
-        if refused:
-            given = [i + 1, i + 2]
-        argument.append(given)
-        outcome.append(FAIL if refused else OK)
-        if kind >= 0.5 and not refused:
-            state = i + 1
-        value.append(state if kind < 0.5 else given)
+        f.append(0 if kind < 0.5 else 1 if kind < 0.8 else 2)
+        expected = rng.choice(states[-4:]) if failed else states[-1]
+        argument.append((None, i, [expected, i])[f[-1]])
+        value.append(states[-1] if f[-1] == 0 else argument[-1])
+        outcome.append(FAIL if f[-1] == 2 and expected != states[-1] else OK)
+        if f[-1] and outcome[-1] == OK:
+            states.append(i)
     return _operations(("read", "write", "cas"), f, argument, value, outcome)
 
 

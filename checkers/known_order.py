@@ -99,33 +99,77 @@ def misfit(
     if behind.size:
         after = int(behind[0])
         return Misfit(after=after, before=int(np.argmax(call[:after])))
-    earliest = np.minimum.accumulate(np.append(ret, PENDING + 1)[::-1])[::-1]
-    low = np.searchsorted(earliest, observer_call, side="left").astype(np.int64)
-    high = np.searchsorted(latest, observer_ret, side="right").astype(np.int64) - 1
-    by_return = np.argsort(observer_ret, kind="stable")
-    before = np.searchsorted(observer_ret[by_return], observer_call, side="left")
-
-    def preceding(position: Ints) -> Ints:
-        reached = np.maximum.accumulate(np.concatenate(([-1], position[by_return])))
-        return reached[before]
-
-    def previous(x: int, position: Ints) -> int:
-        earlier = by_return[: before[x]]
-        return int(earlier[np.argmax(position[earlier])])
-
-    unfit = _least_fixpoint(low, high, allowed, preceding)
+    room = _room(call, ret, observer_call, observer_ret)
+    unfit = _least_fixpoint(room.low, room.high, allowed, room.preceding)
     if unfit is None:
         return None
     x, position = unfit
-    floor = max(int(low[x]), int(preceding(position)[x]))
+    low, high = int(room.low[x]), int(room.high[x])
+    floor = max(low, int(room.preceding(position)[x]))
     returned = np.flatnonzero(ret < observer_call[x])
     return Misfit(
         observer=x,
-        after=int(returned[-1]) if floor == low[x] and returned.size else -1,
-        before=int(high[x]) if high[x] < len(call) else -1,
-        previous=previous(x, position) if floor > low[x] else -1,
+        after=int(returned[-1]) if floor == low and returned.size else -1,
+        before=high if high < len(call) else -1,
+        previous=room.previous(x, position) if floor > low else -1,
         low=floor,
-        high=int(high[x]),
+        high=high,
+    )
+
+
+def seat(
+    call: Ints, ret: Ints, observer_call: Ints, observer_ret: Ints, allowed: Allowed
+) -> tuple[Ints, NDArray[np.bool_]] | None:
+    """A position for every observer that respects real time, and a mask of those that it does not suit.
+
+    For mutators that are in order. An observer none of whose positions is left stands at the least that
+    is, and counts as unsuited; None if not even that is possible.
+    """
+    room = _room(call, ret, observer_call, observer_ret)
+    rows = np.arange(len(observer_call))
+    unsuited = np.zeros(len(rows), dtype=np.bool_)
+    position, floor = np.full(len(rows), -1, dtype=np.int64), room.low
+    while True:
+        wanted = allowed(rows, floor)
+        unsuited |= wanted > room.high
+        raised = np.where(unsuited, floor, wanted)
+        if (raised > room.high).any():
+            return None
+        if (raised == position).all():
+            return position, unsuited
+        position = raised
+        floor = np.maximum(room.low, room.preceding(position))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Room:
+    """The positions that the mutators leave to each observer, and which observers precede it."""
+
+    low: Ints
+    high: Ints
+    by_return: NDArray[np.intp]
+    before: NDArray[np.intp]
+
+    def preceding(self, position: Ints) -> Ints:
+        """The greatest position of an observer that returned before each was called, -1 if none."""
+        reached = np.maximum.accumulate(np.concatenate(([-1], position[self.by_return])))
+        return reached[self.before]
+
+    def previous(self, x: int, position: Ints) -> int:
+        """The observer that has that position."""
+        earlier = self.by_return[: self.before[x]]
+        return int(earlier[np.argmax(position[earlier])])
+
+
+def _room(call: Ints, ret: Ints, observer_call: Ints, observer_ret: Ints) -> _Room:
+    latest = np.maximum.accumulate(np.concatenate(([NEVER_CALLED], call)))
+    earliest = np.minimum.accumulate(np.append(ret, PENDING + 1)[::-1])[::-1]
+    by_return = np.argsort(observer_ret, kind="stable")
+    return _Room(
+        low=np.searchsorted(earliest, observer_call, side="left").astype(np.int64),
+        high=np.searchsorted(latest, observer_ret, side="right").astype(np.int64) - 1,
+        by_return=by_return,
+        before=np.searchsorted(observer_ret[by_return], observer_call, side="left"),
     )
 
 

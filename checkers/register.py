@@ -4,8 +4,8 @@ Gibbons & Korach, "Testing shared memories" (1997), section 4: a value's writer 
 be contiguous, and a successful cas must directly follow the values it took over. The chains that
 this makes ("blocks") are units for ``checkers.zones``. Exact for reads, writes, successful cas and
 pending operations. A failed cas(a) says only that the value was not a: that is tried on the order of
-``zones.order`` and otherwise left undecided. Repeated values are left undecided too: there the
-problem is NP-complete.
+``zones.order`` and near it (``checkers.reseat``), and otherwise left undecided. Repeated values are
+left undecided too: there the problem is NP-complete.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers import known_order, zones
+from checkers import reseat, zones
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
 from checkers.factorize import factorize
 from checkers.models import CAS_REGISTER, MISMATCH, Call, State, refused
@@ -279,7 +279,7 @@ def _blocks(clusters: _Clusters) -> _Blocks:
 
 
 def _fits(clusters: _Clusters, blocks: _Blocks) -> bool:
-    """Whether the failed cas have a place in the canonical order of the blocks."""
+    """Whether the failed cas have a place in the canonical order of the blocks, or near it."""
     acts, operations = clusters.acts, clusters.acts.operations
     rank = np.zeros(acts.values, dtype=np.int64)
     rank[blocks.root[zones.order(blocks.first_return, blocks.last_call)]] = np.arange(len(blocks.root))
@@ -288,19 +288,21 @@ def _fits(clusters: _Clusters, blocks: _Blocks) -> bool:
     position = np.full(acts.values, -1, dtype=np.int64)
     position[values] = np.arange(1, len(values) + 1)
     observers = np.concatenate((acts.reads, acts.failed))
-    observed = position[np.concatenate((acts.read, acts.refuted))]
-    reads = np.arange(len(observers)) < len(acts.reads)
-    allowed = known_order.either(
-        reads, known_order.exactly(observed), known_order.anything_but(observed)
+    return reseat.fits(
+        reseat.Mutators(
+            call=clusters.write_call[values],
+            ret=clusters.write_ret[values],
+            value=values,
+            expected=np.where(clusters.depth[values] > 0, clusters.parent[values], -1),
+        ),
+        reseat.Observers(
+            call=operations.call[observers],
+            ret=operations.ret[observers],
+            value=np.concatenate((acts.read, acts.refuted)),
+            reads=np.arange(len(observers)) < len(acts.reads),
+        ),
+        position,
     )
-    unfit = known_order.misfit(
-        clusters.write_call[values],
-        clusters.write_ret[values],
-        operations.call[observers],
-        operations.ret[observers],
-        allowed,
-    )
-    return unfit is None
 
 
 def _entangled(clusters: _Clusters, blocks: _Blocks, pair: tuple[int, int]) -> Contradiction:

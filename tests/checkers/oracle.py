@@ -164,6 +164,25 @@ def random_register(
     return [done[i] for i in range(count)]
 
 
+def true_register(rng: random.Random, count: int) -> list[Done]:
+    """A linearizable history of unique values with many failed cas; nothing crashes."""
+    spans = times(rng, count, crashes=0.0)
+    done: dict[int, Done] = {}
+    values: list[Any] = [0]
+    for _, i in sorted((rng.uniform(call, ret), i) for i, (_, call, ret) in enumerate(spans)):
+        process, call, ret = spans[i]
+        f = rng.choice(["read", "write", "cas"])
+        if f == "read":
+            done[i] = Done(f, None, values[-1], call, ret, process)
+            continue
+        expected = rng.choice(values[-3:])
+        succeeds = f == "write" or expected == values[-1]
+        argument: Any = i + 1 if f == "write" else [expected, i + 1]
+        done[i] = Done(f, argument, succeeds, call, ret, process, "ok" if succeeds else "fail")
+        values += [i + 1] * succeeds
+    return [done[i] for i in range(count)]
+
+
 def random_fifo(rng: random.Random, count: int, *, empties: bool = True) -> list[Done]:
     """A queue history near to a true one; values are unique."""
     spans = times(rng, count)
