@@ -45,9 +45,9 @@ class BadRequest(Exception):
 class IdClient:
     """A client of the nodes at ``endpoints``, which maps names to (host, port).
 
-    ``start`` is the node to begin with, counted from 0. A node that could not be reached is left out
-    for ``cooldown_s``, unless no other is left. One that refused is not asked before the time it said
-    that it will, ``cooldown_s`` at most.
+    ``start`` is the node to begin with, counted from 0. A node that could not be reached, or did not
+    answer in time, is left out for ``cooldown_s``; one that refused for as long as it said it will,
+    ``cooldown_s`` at most.
     """
 
     def __init__(
@@ -64,8 +64,7 @@ class IdClient:
         self._urls = {node: f"http://{host}:{port}/v1/ids" for node, (host, port) in endpoints.items()}
         self._ring = list(endpoints)
         self._turn = start
-        self._down_until: dict[str, float] = {}
-        self._refusals: dict[str, tuple[float, str]] = {}
+        self._left_out: dict[str, tuple[float, str]] = {}
         self._cooldown_s = cooldown_s
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_timeout_s),
@@ -78,11 +77,10 @@ class IdClient:
         reasons: dict[str, str] = {}
         for node in self._order():
             try:
-                self._check_refusal(node)
+                self._check_left_out(node)
                 return await self._ask(node, count)
             except _Passed as passed:
                 reasons[node] = str(passed)
-                self._remember(node, passed)
         raise DidNotHappen(reasons)
 
     async def close(self) -> None:
@@ -90,59 +88,51 @@ class IdClient:
         await self._session.close()
 
     def _order(self) -> list[str]:
-        """All nodes, from the one whose turn it is; those that are down come last."""
+        """All nodes, from the one whose turn it is."""
         turn = self._turn % len(self._ring)
         self._turn = turn + 1
-        now = asyncio.get_running_loop().time()
-        ring = self._ring[turn:] + self._ring[:turn]
-        return sorted(ring, key=lambda node: self._down_until.get(node, 0.0) > now)
+        return self._ring[turn:] + self._ring[:turn]
 
     async def _ask(self, node: str, count: int) -> Answer:
         body = None if count == 1 else orjson.dumps({"count": count})
         try:
             async with self._session.post(self._urls[node], data=body) as response:
-                return _read(node, response.status, await response.read())
+                return self._read(node, response.status, await response.read())
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            self._mark_down(node)
-            raise _Passed(str(error) or "connecting timed out") from error
+            raise self._passed(node, str(error) or "connecting timed out", self._cooldown_s) from error
         except TimeoutError as error:
-            self._mark_down(node)
+            self._leave_out(node, "no answer in time", self._cooldown_s)
             raise MayHaveHappened(node, "no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise MayHaveHappened(node, str(error) or type(error).__name__) from error
 
-    def _check_refusal(self, node: str) -> None:
-        until, reason = self._refusals.get(node, (0.0, ""))
-        if asyncio.get_running_loop().time() < until:
-            raise _Passed(reason)
+    def _read(self, node: str, status: int, body: bytes) -> Answer:
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise MayHaveHappened(node, f"status {status} and no JSON in the answer") from None
+        match status, content:
+            case 200, {"ids": ids}:
+                return Answer(ids, node)
+            case 503, {"error": code, "message": message, "retry_after_ms": int(retry_after_ms)}:
+                raise self._passed(node, f"{code}: {message}", retry_after_ms / 1000)
+            case _, {"message": message} if 400 <= status < 500:
+                raise BadRequest(f"{node}: {message}")
+        raise MayHaveHappened(node, f"status {status} with an answer that makes no sense")
 
-    def _remember(self, node: str, passed: _Passed) -> None:
-        if passed.for_s:
-            until = asyncio.get_running_loop().time() + min(passed.for_s, self._cooldown_s)
-            self._refusals[node] = until, str(passed)
+    def _passed(self, node: str, reason: str, for_s: float) -> _Passed:
+        self._leave_out(node, reason, for_s)
+        return _Passed(reason)
 
-    def _mark_down(self, node: str) -> None:
-        self._down_until[node] = asyncio.get_running_loop().time() + self._cooldown_s
+    def _leave_out(self, node: str, reason: str, for_s: float) -> None:
+        until_s = asyncio.get_running_loop().time() + min(for_s, self._cooldown_s)
+        self._left_out[node] = until_s, reason
+
+    def _check_left_out(self, node: str) -> None:
+        until_s, reason = self._left_out.get(node, (0.0, ""))
+        if asyncio.get_running_loop().time() < until_s:
+            raise _Passed(f"left out for a while: {reason}")
 
 
 class _Passed(Exception):
-    """This node certainly handed out nothing, nor will it for ``for_s``: it is the next one's turn."""
-
-    def __init__(self, reason: str, *, for_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.for_s = for_s
-
-
-def _read(node: str, status: int, body: bytes) -> Answer:
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise MayHaveHappened(node, f"status {status} and no JSON in the answer") from None
-    match status, content:
-        case 200, {"ids": ids}:
-            return Answer(ids, node)
-        case 503, {"error": code, "message": message, "retry_after_ms": int(retry_after_ms)}:
-            raise _Passed(f"{code}: {message}", for_s=retry_after_ms / 1000)
-        case _, {"message": message} if 400 <= status < 500:
-            raise BadRequest(f"{node}: {message}")
-    raise MayHaveHappened(node, f"status {status} with an answer that makes no sense")
+    """This node certainly handed out nothing: it is the next one's turn."""
