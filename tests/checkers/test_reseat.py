@@ -16,17 +16,17 @@ def column(*values):
     return np.array(values, dtype=np.int64)
 
 
-@pytest.mark.parametrize(("failed_call", "found"), [(4, True), (6, False)])
-def test_two_concurrent_writes_change_places_for_a_failed_cas(failed_call, found):
-    """Values 0, 1, 2 in this order; 2 was read, then a cas from 2 fails with the writes open, or not."""
+@pytest.mark.parametrize(("first_ret", "found"), [(9, True), (2, False)])
+def test_two_concurrent_writes_change_places_for_a_failed_cas(first_ret, found):
+    """Values 0, 1, 2 in this order; 2 was read, then a cas from 2 failed: was 1 written after it?"""
     writes = Mutators(
-        call=column(-1, 0, 1), ret=column(-1, 5, 5), value=column(0, 1, 2), expected=column(-1, -1, -1)
+        call=column(-1, 0, 3),
+        ret=column(-1, first_ret, 8),
+        value=column(0, 1, 2),
+        expected=column(-1, -1, -1),
     )
     seen = Observers(
-        call=column(2, failed_call),
-        ret=column(3, failed_call + 1),
-        value=column(2, 2),
-        reads=np.array([True, False]),
+        call=column(4, 6), ret=column(5, 7), value=column(2, 2), reads=np.array([True, False])
     )
     assert reseat.fits(writes, seen, column(1, 2, 3)) is found
 
