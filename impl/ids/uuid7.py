@@ -4,7 +4,8 @@ Monotonicity is by method 1 of section 6.2, a fixed-length dedicated counter: it
 number with its top bit clear in each new millisecond and grows by one for each UUID within it. When
 the counter is full, or the clock has gone back, the timestamp runs ahead of the clock instead
 (section 6.2, counter rollover handling). The RFC leaves it open whether that holds across a restart;
-here it does, as a timestamp is reserved on disk before it is used.
+here it does, as a timestamp is reserved on disk before it is used. The price is that a node that was
+restarted begins up to ``reserve_ms`` ahead of its clock.
 """
 
 from __future__ import annotations

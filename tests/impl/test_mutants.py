@@ -1,4 +1,7 @@
 import asyncio
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +38,34 @@ def test_each_looks_like_a_right_node_from_outside(tmp_path: Path, mutant: Mutan
             assert (await ask(config["port"], body=b'{"count": 0}'))[0] == 400
 
     asyncio.run(next_ids())
+
+
+def test_one_can_be_started_on_a_real_machine(tmp_path: Path) -> None:
+    config = {"kind": "autoincrement", "offset": 2, "step": 5, "port": free_port()}
+    (tmp_path / "node.json").write_text(json.dumps(config))
+    command = MUTANTS["autoincrement-same-offset"].command[1:-1]
+    node = subprocess.Popen([sys.executable, *command, str(tmp_path / "node.json")])
+    try:
+        assert asyncio.run(_first_answer(config["port"]))["ids"] == [1]
+        node.terminate()
+        assert node.wait(10) == 0
+    finally:
+        node.kill()
+        node.wait()
+
+
+async def _first_answer(port: int) -> dict[str, list[int]]:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return (await ask(port))[1]
+            except OSError:
+                await asyncio.sleep(0.05)
+
+
+def test_an_unknown_one_is_refused_with_the_names_of_those_there_are() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "impl.mutants", "nonesuch"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "no mutant 'nonesuch'; known are snowflake-no-clock-guard" in done.stderr
