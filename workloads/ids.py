@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from checkers.verdict import Checker
 from cluster.api import System
 from cluster.systems.ids import ids_system
@@ -103,11 +100,8 @@ def load(rate: float, *, one_in: int = 0) -> Generator:
 
 
 def _system(name: str, kinds: tuple[str, ...], options: WorkloadOptions) -> System:
-    settings: Mapping[str, Any] = {
-        key: value for key, value in options.settings.items() if key != "version"
-    }
     if options.mutant is None:
-        return ids_system(kinds[0], nodes=options.nodes, settings=settings)
+        return ids_system(kinds[0], nodes=options.nodes, settings=options.settings)
     mutant = MUTANTS.get(options.mutant)
     if mutant is None or mutant.kind not in kinds:
         fitting = ", ".join(m.name for m in MUTANTS.values() if m.kind in kinds)
@@ -117,5 +111,5 @@ def _system(name: str, kinds: tuple[str, ...], options: WorkloadOptions) -> Syst
         nodes=options.nodes,
         program=mutant.program,
         command=mutant.command,
-        settings=settings,
+        settings=options.settings,
     )

@@ -10,6 +10,8 @@ its clock does and however often it restarts.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from checkers.monotonic import monotonic
 from checkers.progress import progress
 from checkers.unique_ids import unique_ids
@@ -21,11 +23,13 @@ from workloads.workload import Workload, WorkloadOptions
 
 def uuid(options: WorkloadOptions) -> Workload:
     """See the module's docstring. Raises ValueError for another version or another's mutant."""
+    settings = {name: value for name, value in options.settings.items() if name != "version"}
+    of_nodes = replace(options, settings=settings)
     if _version(options) == 4:
         checker = all_of(unique_ids=unique_ids(NEXT), progress=progress(NEXT))
-        return id_workload("uuid", ("uuid4", "uuid7"), options, checker=checker)
+        return id_workload("uuid", ("uuid4", "uuid7"), of_nodes, checker=checker)
     checker = all_of(unique_ids=unique_ids(NEXT), monotonic=monotonic(NEXT), progress=progress(NEXT))
-    return id_workload("uuid", ("uuid7", "uuid4"), options, checker=checker)
+    return id_workload("uuid", ("uuid7", "uuid4"), of_nodes, checker=checker)
 
 
 def _version(options: WorkloadOptions) -> int:

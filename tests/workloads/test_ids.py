@@ -106,3 +106,10 @@ def test_a_mutant_runs_in_the_workload_of_its_kind_and_in_no_other(name: str) ->
         elif workload in ("autoincrement", "snowflake", "uuid"):
             with pytest.raises(ValueError, match=f"workload {workload} has no mutant {name!r}"):
                 make(options)
+
+
+def test_a_setting_that_no_node_knows_is_refused() -> None:
+    for name, settings in (("snowflake", {"version": 7}), ("uuid", {"version": 7, "epoch": 3})):
+        system = WORKLOADS[name](WorkloadOptions(settings=settings)).system
+        with pytest.raises(ValueError, match="unknown key"):
+            system.configure("n1", ("n1", "n2"))
