@@ -45,14 +45,22 @@ def test_ready_returns_when_a_node_serves_and_is_an_oserror_while_none_does(tmp_
     asyncio.run(wait())
 
 
-async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _fail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 500 Internal Server Error\r\n\r\n")
     writer.close()
 
 
-def test_a_server_that_hangs_up_is_not_ready() -> None:
+async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+@pytest.mark.parametrize("behaviour", [_fail, _hang_up])
+def test_a_server_that_is_not_well_is_not_ready(behaviour) -> None:
     async def wait() -> None:
-        server = await asyncio.start_server(_hang_up, "127.0.0.1", 0)
-        with pytest.raises(OSError, match="healthz"):
+        server = await asyncio.start_server(behaviour, "127.0.0.1", 0)
+        with pytest.raises(OSError, match="/healthz of"):
             await ready(Endpoint(*server.sockets[0].getsockname()))
         server.close()
 
