@@ -80,6 +80,33 @@ def listed(starts: Ints, positions: Ints) -> Allowed:
     return least
 
 
+def holding(value: Ints, wanted: Ints) -> Allowed:
+    """Each observer may stand where the object holds ``wanted``; ``value[j]`` is what it holds at j."""
+    span = len(value) + 1
+    keys = np.sort(value * span + np.arange(len(value)))
+
+    def least(rows: NDArray[np.intp], at_least: Ints) -> Ints:
+        sought = wanted[rows] * span + np.minimum(at_least, len(value))
+        found = keys[np.minimum(np.searchsorted(keys, sought), len(keys) - 1)]
+        hit = (found >= sought) & (found // span == wanted[rows])
+        return np.where(hit, found % span, PENDING)
+
+    return least
+
+
+def lacking(value: Ints, unwanted: Ints) -> Allowed:
+    """Each observer may stand where the object holds anything but ``unwanted``."""
+    ends = np.flatnonzero(np.append(np.diff(value) != 0, True)) + 1
+    run_end = np.append(ends[np.searchsorted(ends, np.arange(len(value)), side="right")], PENDING)
+
+    def least(rows: NDArray[np.intp], at_least: Ints) -> Ints:
+        place = np.minimum(at_least, len(value))
+        held = np.append(value, -1)[place] == unwanted[rows]
+        return np.where(held, run_end[place], np.where(place < len(value), place, PENDING))
+
+    return least
+
+
 def either(choice: NDArray[np.bool_], yes: Allowed, no: Allowed) -> Allowed:
     """Each observer's positions are those of ``yes`` where ``choice`` says so, else those of ``no``."""
     return lambda rows, at_least: np.where(choice[rows], yes(rows, at_least), no(rows, at_least))

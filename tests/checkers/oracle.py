@@ -54,6 +54,26 @@ def register(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]
     return result in (NOT_KNOWN, happens), new if happens else state
 
 
+def versioned(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
+    """State is (value, version or None, highest version before), ``result`` (result, version or None).
+
+    A pending write gets a version that is known only when somebody saw it.
+    """
+    value, version, low = state
+    known, told = result if isinstance(result, tuple) else (result, None)
+    allowed, after = register(value, f, argument, known)
+    if f == "read" or known is False:
+        if told is None:
+            return allowed, state
+        fits = told == version or (version is None and told > low)
+        return allowed and fits, (value, told, told)
+    if f == "cas" and known == NOT_KNOWN and value != argument[0]:
+        return allowed, state
+    if told is None:
+        return allowed, (after, None, low)
+    return allowed and told > low, (after, told, told)
+
+
 def append(state: Any, f: str, argument: Any, result: Any) -> tuple[bool, Any]:
     if f == "get":
         return result in (NOT_KNOWN, state), state
@@ -181,6 +201,39 @@ def true_register(rng: random.Random, count: int) -> list[Done]:
         done[i] = Done(f, argument, succeeds, call, ret, process, "ok" if succeeds else "fail")
         values += [i + 1] * succeeds
     return [done[i] for i in range(count)]
+
+
+def random_versioned(rng: random.Random, count: int) -> list[Done]:
+    """A register history with versions, near to a true one; ``result`` is (result, version)."""
+    spans = times(rng, count)
+    value: Any = 0
+    version = 0
+    done: dict[int, Done] = {}
+    for i in sorted(range(count), key=lambda i: _moment(rng, spans[i])):
+        process, call, ret = spans[i]
+        f = rng.choice(["read", "write", "cas"])
+        argument: Any = {"read": None, "write": rng.randrange(3), "cas": [value, rng.randrange(3)]}[f]
+        if f == "cas" and rng.random() < 0.4:
+            argument[0] = rng.randrange(3)
+        result: Any = {"read": value, "write": NOT_KNOWN, "cas": f == "cas" and value == argument[0]}[f]
+        changes = f == "write" or result is True
+        if changes and not (ret is None and rng.random() < 0.5):
+            value = register(value, f, argument, NOT_KNOWN)[1]
+            version += rng.randint(1, 3)
+        told = version + (rng.choice([-1, 1]) if rng.random() < 0.05 else 0)
+        if not (changes and ret is not None) and rng.random() < 0.3:
+            told = None
+        kind = "fail" if f == "cas" and result is False else "ok"
+        seen = NOT_KNOWN if ret is None else (result, told)
+        done[i] = Done(f, argument, seen, call, ret, process, kind)
+    return [done[i] for i in range(count)]
+
+
+def unversioned(ops: Sequence[Done]) -> tuple[list[Done], list[int | None]]:
+    """The history as it is recorded, and the versions beside it."""
+    versions = [op.result[1] if isinstance(op.result, tuple) else None for op in ops]
+    plain = [replace(op, result=op.result[0]) if isinstance(op.result, tuple) else op for op in ops]
+    return plain, versions
 
 
 def random_fifo(rng: random.Random, count: int, *, empties: bool = True) -> list[Done]:

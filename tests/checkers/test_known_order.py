@@ -104,6 +104,10 @@ def test_session_order_agrees_with_trying_every_placement():
         (known_order.parity(np.array([True])), [1, 3]),
         (known_order.parity(np.array([False])), [0, 2, 4]),
         (known_order.listed(np.array([0, 2]), np.array([1, 4])), [1, 4]),
+        (known_order.holding(np.array([7, 8, 7, 7, 9]), np.array([7])), [0, 2, 3]),
+        (known_order.holding(np.array([7, 8, 7, 7, 9]), np.array([6])), []),
+        (known_order.lacking(np.array([7, 8, 7, 7, 9]), np.array([7])), [1, 4]),
+        (known_order.lacking(np.array([9, 8, 7, 7, 7]), np.array([7])), [0, 1]),
         (known_order.listed(np.array([0, 0]), np.array([], dtype=np.int64)), []),
     ],
 )
