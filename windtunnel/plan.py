@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from cluster.sim.cluster import SimCluster
 from impl.mutants.registry import MUTANTS
 from nemesis.conductor import refuse
 from nemesis.fault import Schedule
-from nemesis.kinds import named
+from nemesis.kinds import KINDS, named
 from nemesis.schedule import draw
 from nemesis.schedule_file import from_json
 from windtunnel.names import BadInputError, find
@@ -34,7 +35,28 @@ def _sim(workload: Workload, spec: TestSpec) -> Cluster:
     return SimCluster(workload.system, nodes=spec.nodes, seed=spec.seed)
 
 
-BACKENDS: Mapping[str, Callable[[Workload, TestSpec], Cluster]] = MappingProxyType({"sim": _sim})
+def _docker(workload: Workload, spec: TestSpec) -> Cluster:
+    require_docker()
+    from cluster.docker import docker_cluster
+
+    return docker_cluster(workload.system, nodes=spec.nodes).checked()
+
+
+def _local(workload: Workload, spec: TestSpec) -> Cluster:
+    from cluster.local import local_cluster
+
+    return local_cluster(workload.system, nodes=spec.nodes).checked()
+
+
+def require_docker() -> None:
+    """Raise BadInputError unless the docker SDK, an extra of ours, is installed."""
+    if importlib.util.find_spec("docker") is None:
+        raise BadInputError("docker needs its SDK: install it with pip install 'windtunnel[docker]'.")
+
+
+BACKENDS: Mapping[str, Callable[[Workload, TestSpec], Cluster]] = MappingProxyType(
+    {"sim": _sim, "docker": _docker, "local": _local}
+)
 """Where nodes can run, by the name that ``--cluster`` takes."""
 
 
@@ -78,18 +100,18 @@ def _schedule(spec: TestSpec, workload: Workload, cluster: Cluster) -> Schedule:
     if spec.schedule is not None:
         schedule = tuple(from_json(fault) for fault in spec.schedule)
     else:
-        kinds = _kinds(spec, workload)
+        kinds = _kinds(spec, workload, cluster)
         schedule = draw(spec.seed, kinds=kinds, nodes=spec.nodes, time_limit_s=spec.time_limit_s)
     refuse(schedule, cluster)
     return schedule
 
 
-def _kinds(spec: TestSpec, workload: Workload) -> tuple[str, ...]:
-    """The kinds that are asked for; families give only what makes sense for the workload."""
-    sensible = workload.faults
-    wanted = named(spec.faults)
-    if sensible is None:
-        return wanted
+def _kinds(spec: TestSpec, workload: Workload, cluster: Cluster) -> tuple[str, ...]:
+    """The kinds that are asked for; families give only what makes sense, and is possible, here."""
+    sensible = tuple(KINDS) if workload.faults is None else workload.faults
+    wanted = tuple(
+        name for name in named(spec.faults) if name in spec.faults or KINDS[name].verbs <= cluster.verbs
+    )
     for name in spec.faults:
         if name in wanted and name not in sensible:
             raise BadInputError(

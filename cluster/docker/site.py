@@ -182,6 +182,10 @@ class DockerSite:
             return (Match(source, "OUTPUT", ("-d", self._addresses[CLIENT])),)
         return (Match(destination, "INPUT", ("-s", self._addresses[source])),)
 
+    def how_to_enter(self, node: str) -> str:
+        """A command that opens a shell on a node."""
+        return f"docker exec -it {self._containers[node].name} bash"
+
     def explain(self, node: str) -> str:
         container = self._containers.get(node)
         if container is None:

@@ -92,6 +92,10 @@ class LocalSite:
             for address, direction in filter(None, (said, answered))
         )
 
+    def how_to_enter(self, node: str) -> str:
+        """A command that opens a shell on a node, from outside of the namespaces."""
+        return f"pid=$(pgrep -f {_ROOT / node}$) && nsenter --target $pid --user --net --mount --pid"
+
     def explain(self, node: str) -> str:
         return ""
 

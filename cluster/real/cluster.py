@@ -65,6 +65,11 @@ class RealCluster:
     def verbs(self) -> frozenset[str]:
         return self.site.verbs()
 
+    def checked(self) -> RealCluster:
+        """This cluster, if this machine can run it. Raises ClusterError, saying what is missing."""
+        self.site.check(self.system)
+        return self
+
     # --- running ------------------------------------------------------------------------------
 
     def run(self, main: Callable[[], Awaitable[T]]) -> T:

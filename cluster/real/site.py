@@ -50,5 +50,8 @@ class Site(Protocol):
     def matches(self, link: Link) -> tuple[Match, ...]:
         """Which packets, filtered where, are those of ``link``."""
 
+    def how_to_enter(self, node: str) -> str:
+        """A command by which a person gets a shell on a node."""
+
     def explain(self, node: str) -> str:
         """What the machine itself says about why its agent is gone; empty when nothing."""

@@ -9,14 +9,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cluster.real.errors import ClusterError
 from history.errors import HistoryError, StoreError
 from nemesis.errors import ScheduleError
 from windtunnel import exits
-from windtunnel.cli import campaigns, demo, listing, repeating, running
+from windtunnel.cli import campaigns, cluster, demo, listing, repeating, running
 from windtunnel.names import BadInputError
 from windtunnel.spec import versions
 
-BAD_INPUT = (BadInputError, HistoryError, StoreError, ScheduleError)
+BAD_INPUT = (BadInputError, HistoryError, StoreError, ScheduleError, ClusterError)
 
 app = typer.Typer(
     name="windtunnel",
@@ -34,6 +35,8 @@ app.command("shrink")(repeating.shrink)
 app.command("campaign")(campaigns.campaign)
 app.command("list")(listing.list_)
 app.command("demo")(demo.demo)
+app.add_typer(cluster.cluster_app, name="cluster")
+app.add_typer(cluster.image_app, name="image")
 
 
 def explain(error: Exception) -> int:

@@ -17,7 +17,11 @@ from nemesis.targets import TARGETS
 from windtunnel.plan import BACKENDS
 from workloads.registry import WORKLOADS
 
-BACKEND_LINES = {"sim": "all nodes in one process, in virtual time, decided by one seed"}
+BACKEND_LINES = {
+    "sim": "all nodes in one process, in virtual time, decided by one seed",
+    "docker": "each node a container; needs a Docker daemon and `windtunnel image build`",
+    "local": "each node a process of this machine, in private namespaces; needs Linux, no privilege",
+}
 TARGET_LINES = {
     "one": "any one node",
     "minority": "as many as can fail while a majority stays",

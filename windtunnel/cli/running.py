@@ -15,6 +15,7 @@ from history.errors import HistoryWarning
 from windtunnel import exits
 from windtunnel.checking import check_as_model, check_as_run, check_as_workload
 from windtunnel.cli import options
+from windtunnel.cli.cluster import enter
 from windtunnel.cli.show import show_run, show_verdict, styled
 from windtunnel.names import BadInputError
 from windtunnel.repeat import repeat_line
@@ -49,6 +50,7 @@ def run(
         op_timeout=op_timeout, ops=ops, faults=faults, schedule=schedule, mutant=mutant,
         cluster=cluster, option=option,
     )  # fmt: skip
+    enter(spec.backend)
     done, directory = run_stored(spec, store)
     console = Console()
     show_run(console, done)
