@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
 from checkers.factorize import factorize
-from checkers.models import EMPTY, FIFO_QUEUE, State, refused
+from checkers.model import EMPTY, State, refused
+from checkers.models import FIFO_QUEUE
 from checkers.rows import call, called, text
 from history.history import FAIL, INFO, OK, PENDING, Operations
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from checkers import fifo, lock, register
 from checkers.contradiction import UNDECIDED, Contradiction, Finding
-from checkers.models import Model, State
+from checkers.model import Model, State
 from checkers.rows import actions, by_key, text
 from checkers.search import MAX_STEPS, Found, search
 from checkers.transitions import Configuration, Outcome, Problem

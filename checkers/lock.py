@@ -22,7 +22,7 @@ import numpy as np
 
 from checkers import known_order
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
-from checkers.models import HELD, State, refused
+from checkers.model import HELD, State, refused
 from checkers.rows import call, name
 from history.history import FAIL, INFO, OK, PENDING, Operations
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from checkers import reseat, zones
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
 from checkers.factorize import factorize
-from checkers.models import CAS_REGISTER, MISMATCH, Call, State, refused
+from checkers.model import MISMATCH, Call, State, refused
+from checkers.models import CAS_REGISTER
 from checkers.rows import called, text
 from history.history import FAIL, OK, PENDING, Operations
 

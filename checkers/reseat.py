@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from checkers import known_order
-from checkers.models import CAS_REGISTER, UNKNOWN, Action
+from checkers.model import UNKNOWN, Action
+from checkers.models import CAS_REGISTER
 from checkers.search import search
 from checkers.transitions import Operation, Problem
 from history.history import PENDING

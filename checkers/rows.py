@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from checkers.models import Call, Model, State
+from checkers.model import Call, Model, State
 from checkers.transitions import Operation
 from history.history import PENDING, Operations, hashable
 

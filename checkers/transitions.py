@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from checkers.models import ILLEGAL, Action, Model, State
+from checkers.model import ILLEGAL, Action, Model, State
 
 NO_STEP = -1
 

@@ -18,7 +18,8 @@ from checkers import known_order
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
 from checkers.factorize import factorize
 from checkers.known_order import Allowed, Misfit
-from checkers.models import CAS_REGISTER, Action, State
+from checkers.model import Action, State
+from checkers.models import CAS_REGISTER
 from checkers.rows import actions, text
 from history.history import PENDING, Operations
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from checkers.models import CAS_REGISTER, Action, Call
+from checkers.model import Action, Call
+from checkers.models import CAS_REGISTER
 from history.history import FAIL, OK, History
 from history.op import Op
 

@@ -2,18 +2,8 @@
 
 import pytest
 
-from checkers.models import (
-    CAS_REGISTER,
-    FIFO_QUEUE,
-    ILLEGAL,
-    KV,
-    MODELS,
-    OWNER_MUTEX,
-    UNKNOWN,
-    UNSEEN,
-    Action,
-    Call,
-)
+from checkers.model import ILLEGAL, UNKNOWN, UNSEEN, Action, Call
+from checkers.models import CAS_REGISTER, FIFO_QUEUE, KV, MODELS, OWNER_MUTEX
 from history.history import FAIL, INFO, OK
 
 

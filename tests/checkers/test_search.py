@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.models import CAS_REGISTER, FIFO_QUEUE, KV, MUTEX, OWNER_MUTEX, Model
+from checkers.model import Model
+from checkers.models import CAS_REGISTER, FIFO_QUEUE, KV, MUTEX, OWNER_MUTEX
 from checkers.rows import actions
 from checkers.search import search
 from checkers.sweep import sweep
