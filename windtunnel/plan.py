@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeAlias
 
 from cluster.api import CLIENT, Cluster
 from cluster.sim.cluster import SimCluster
@@ -19,6 +20,9 @@ from windtunnel.names import BadInputError, find
 from windtunnel.spec import TestSpec
 from workloads.registry import WORKLOADS
 from workloads.workload import Workload, WorkloadOptions
+
+Workloads: TypeAlias = Mapping[str, Callable[[WorkloadOptions], Workload]]
+"""Workloads by name: the registry, or a user's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +64,23 @@ BACKENDS: Mapping[str, Callable[[Workload, TestSpec], Cluster]] = MappingProxyTy
 """Where nodes can run, by the name that ``--cluster`` takes."""
 
 
-def prepare(spec: TestSpec) -> Plan:
+def prepare(spec: TestSpec, workloads: Workloads = WORKLOADS) -> Plan:
     """Make the workload, the cluster and the schedule of ``spec``; nothing is started.
 
-    Raises BadInputError or ScheduleError for a name that does not exist, a mutant of another workload,
+    ``workloads`` is where the workload's name is looked up. Raises BadInputError or ScheduleError for a name that does not exist, a mutant of another workload,
     and a fault that the workload or the backend cannot have.
     """
     if CLIENT in spec.nodes:
         raise BadInputError(f"--nodes: {CLIENT!r} is the machine of the clients; choose another name.")
-    workload = make_workload(spec)
+    workload = make_workload(spec, workloads)
     cluster = find("cluster", spec.backend, BACKENDS)(workload, spec)
     schedule = _schedule(spec, workload, cluster)
     return Plan(spec=spec, workload=workload, cluster=cluster, schedule=schedule)
 
 
-def make_workload(spec: TestSpec) -> Workload:
+def make_workload(spec: TestSpec, workloads: Workloads = WORKLOADS) -> Workload:
     """The workload of ``spec`` alone: to check a history, no cluster is needed."""
-    make = find("workload", spec.workload, WORKLOADS)
+    make = find("workload", spec.workload, workloads)
     if spec.mutant is not None:
         find("mutant", spec.mutant, MUTANTS)
     options = WorkloadOptions(

@@ -18,9 +18,10 @@ from nemesis.conductor import run_schedule
 from nemesis.schedule_file import to_json
 from windtunnel.interpreter import run_generator
 from windtunnel.judge import judge
-from windtunnel.plan import Plan, prepare
+from windtunnel.plan import Plan, Workloads, prepare
 from windtunnel.spec import TestSpec
 from workloads.generators import Source, limit, time_limit
+from workloads.registry import WORKLOADS
 
 OnFacts: TypeAlias = Callable[[Mapping[str, Any]], None]
 
@@ -55,16 +56,21 @@ class Run:
 
 
 def run_test(
-    spec: TestSpec, *, history_path: Path | None = None, on_facts: OnFacts = lambda facts: None
+    spec: TestSpec,
+    *,
+    workloads: Workloads = WORKLOADS,
+    history_path: Path | None = None,
+    on_facts: OnFacts = lambda facts: None,
 ) -> Run:
     """Run ``spec`` from beginning to end and judge it.
 
-    The history is written to ``history_path`` while the run goes on, kept in memory only without it;
-    ``on_facts`` is told what the checkers will be told, each time that is more.
+    The workload's name is looked up in ``workloads``. The history is written to ``history_path`` while
+    the run goes on, kept in memory only without it; ``on_facts`` is told what the checkers will be
+    told, each time that is more.
     Ctrl-C heals and judges what there is. Raises BadInputError or ScheduleError, before anything
     starts, for what cannot be run; NotServingError when the nodes do not start.
     """
-    plan = prepare(spec)
+    plan = prepare(spec, workloads)
     cpu_started = time.process_time()
     stage = _Stage(plan, history_path, on_facts)
     with stage.recorder:
