@@ -23,7 +23,8 @@ import orjson
 
 from history.errors import StoreError
 
-_JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+# Checkers count by what they found, which may be numbers: keys of JSON are text.
+_JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
 _LATEST = "latest"
 
 
