@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint format bench clean setup
+.PHONY: demo test soak lint format bench clean setup
 
 setup: $(READY)
 
@@ -19,6 +19,10 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# The correct system under all faults, from as many seeds as wanted: make soak SEEDS=3000
+soak: $(READY)
+	@SEEDS=$(or $(SEEDS),300) $(BIN)/python -m pytest -n 2 tests/windtunnel/test_correct_system.py $(ARGS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

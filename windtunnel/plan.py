@@ -67,8 +67,9 @@ BACKENDS: Mapping[str, Callable[[Workload, TestSpec], Cluster]] = MappingProxyTy
 def prepare(spec: TestSpec, workloads: Workloads = WORKLOADS) -> Plan:
     """Make the workload, the cluster and the schedule of ``spec``; nothing is started.
 
-    ``workloads`` is where the workload's name is looked up. Raises BadInputError or ScheduleError for a name that does not exist, a mutant of another workload,
-    and a fault that the workload or the backend cannot have.
+    ``workloads`` is where the workload's name is looked up. Raises BadInputError or ScheduleError for a
+    name that does not exist, a mutant of another workload, and a fault that the workload or the
+    backend cannot have.
     """
     if CLIENT in spec.nodes:
         raise BadInputError(f"--nodes: {CLIENT!r} is the machine of the clients; choose another name.")

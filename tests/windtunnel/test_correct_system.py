@@ -11,7 +11,7 @@ from windtunnel.repeat import repeat_line
 from windtunnel.runner import run_test
 from windtunnel.spec import TestSpec
 
-SEEDS = int(os.environ.get("SEEDS", "30"))
+SEEDS = int(os.environ.get("SEEDS", "300"))
 VARIANTS = {
     "snowflake": TestSpec(workload="snowflake"),
     "autoincrement": TestSpec(workload="autoincrement"),
