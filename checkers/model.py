@@ -90,3 +90,10 @@ def refused(call: Call, *, error: str) -> bool:
     """
     given = call.error[0] if isinstance(call.error, list | tuple) and call.error else call.error
     return call.outcome == FAIL and str(given).lstrip(":") == error
+
+
+def cas_values(argument: Any) -> tuple[Any, Any]:
+    """The expected and the new value of a cas; ValueError if these are not two."""
+    if isinstance(argument, list | tuple) and len(argument) == 2:
+        return argument[0], argument[1]
+    raise ValueError(f"a cas takes [expected, new], not {argument!r}")

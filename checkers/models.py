@@ -23,6 +23,7 @@ from checkers.model import (
     Collapse,
     Model,
     State,
+    cas_values,
     refused,
 )
 from history.history import FAIL, INFO, OK, hashable
@@ -46,9 +47,7 @@ def _register_action(call: Call, initial: State) -> Action | None:
         return None if call.outcome == FAIL else Action("write", _named(call.argument, initial))
     if call.outcome == FAIL and not refused(call, error=MISMATCH):
         return None
-    if not isinstance(call.argument, list | tuple) or len(call.argument) != 2:
-        raise ValueError(f"a cas takes [expected, new], not {call.argument!r}")
-    expected, new = (_named(value, initial) for value in call.argument)
+    expected, new = (_named(value, initial) for value in cas_values(call.argument))
     return Action("cas", (expected, new), {OK: True, FAIL: False, INFO: UNKNOWN}[call.outcome])
 
 

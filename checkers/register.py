@@ -17,18 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from checkers import reseat, zones
+from checkers.clusters import Actions, Clusters, actions_of, clusters_of, that_happened
 from checkers.contradiction import HOLDS, UNDECIDED, Contradiction, Finding
-from checkers.factorize import factorize
-from checkers.model import MISMATCH, Call, State, refused
+from checkers.model import State
 from checkers.models import CAS_REGISTER
-from checkers.rows import called, text
-from history.history import FAIL, OK, PENDING, Operations
+from checkers.rows import text
+from history.history import Operations
 
 Ints: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = NDArray[np.intp]
-
-BEGINNING = -1
-"""The stamp at which the initial value was written: before the first event."""
 
 
 def decide(operations: Operations, initial: State = None) -> Finding:
@@ -37,12 +34,12 @@ def decide(operations: Operations, initial: State = None) -> Finding:
     Operations are read, write and cas [expected, new]; a cas that failed with the error ``mismatch``
     observed another value than it expected. O(n log n), numpy throughout.
     """
-    acts = _actions(operations, initial)
+    acts = actions_of(operations, initial)
     written = np.bincount(acts.written, minlength=acts.values)
     if (written > 1).any() or written[acts.initial]:
         return UNDECIDED
-    acts = _that_happened(acts)
-    clusters = _clusters(acts)
+    acts = that_happened(acts)
+    clusters = clusters_of(acts)
     found = _unwritten(acts) or _taken_over_twice(acts) or _circular(clusters)
     found = found or _out_of_order_inside(clusters)
     if found is None:
@@ -54,137 +51,7 @@ def decide(operations: Operations, initial: State = None) -> Finding:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Actions:
-    """Rows by what they do; values are numbers below ``values``. ``expected`` is -1 for a write."""
-
-    operations: Operations
-    values: int
-    initial: int
-    reads: Rows
-    read: Ints
-    writers: Rows
-    written: Ints
-    expected: Ints
-    failed: Rows
-    refuted: Ints
-
-
-def _actions(operations: Operations, initial: State) -> _Actions:
-    outcome, argument, value = operations.outcome, operations.argument, operations.value
-    is_read, is_write, is_cas = (called(operations, f) for f in ("read", "write", "cas"))
-    reads = np.flatnonzero(is_read & (outcome == OK))
-    writes = np.flatnonzero(is_write & (outcome != FAIL))
-    cas = np.flatnonzero(is_cas & (outcome != FAIL))
-    failed = _refusals(operations, np.flatnonzero(is_cas & (outcome == FAIL)))
-    pairs = [argument[row] for row in cas.tolist()]
-    flat = [initial]
-    flat += [value[row] for row in reads.tolist()]
-    flat += [argument[row] for row in writes.tolist()]
-    flat += [new for _, new in pairs]
-    flat += [expected for expected, _ in pairs]
-    flat += [argument[row][0] for row in failed.tolist()]
-    if initial is not None and None in flat:
-        flat = [initial if value is None else value for value in flat]
-    numbers, values = factorize(flat)
-    sizes = (1, len(reads), len(writes) + len(cas), len(cas), len(failed))
-    start, read, written, expected, refuted = np.split(numbers, np.cumsum(sizes)[:-1])
-    return _Actions(
-        operations=operations,
-        values=values,
-        initial=int(start[0]),
-        reads=reads,
-        read=read,
-        writers=np.concatenate((writes, cas)),
-        written=written,
-        expected=np.concatenate((np.full(len(writes), -1, dtype=np.int64), expected)),
-        failed=failed,
-        refuted=refuted,
-    )
-
-
-def _refusals(operations: Operations, rows: Rows) -> Rows:
-    """Those of ``rows``, failed operations, that the register answered."""
-    errors = [operations.error[row] for row in rows.tolist()]
-    kept = [
-        error is not None and refused(Call("cas", 0, None, None, FAIL, error), error=MISMATCH)
-        for error in errors
-    ]
-    return rows[np.array(kept, dtype=np.bool_)]
-
-
-def _that_happened(acts: _Actions) -> _Actions:
-    """Without the pending writers whose value nobody saw: those may as well never have happened."""
-    seen = np.zeros(acts.values, dtype=np.bool_)
-    seen[acts.read] = True
-    happened = acts.operations.ret[acts.writers] != PENDING
-    seen[acts.expected[happened & (acts.expected >= 0)]] = True
-    pending = np.flatnonzero(~happened)
-    while (now := pending[seen[acts.written[pending]]]).size:
-        happened[now] = True
-        pending = pending[~seen[acts.written[pending]]]
-        seen[acts.expected[now[acts.expected[now] >= 0]]] = True
-    return _Actions(
-        operations=acts.operations,
-        values=acts.values,
-        initial=acts.initial,
-        reads=acts.reads,
-        read=acts.read,
-        writers=acts.writers[happened],
-        written=acts.written[happened],
-        expected=acts.expected[happened],
-        failed=acts.failed,
-        refuted=acts.refuted,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Clusters:
-    """Per value: its writer's row (-1: none), stamps of writer and reads, and its place in a chain.
-
-    A chain of cas begins at ``root`` and reaches the value after ``depth`` of them; ``parent`` is the
-    value taken over, the value itself at the root.
-    """
-
-    acts: _Actions
-    writer: Ints
-    write_call: Ints
-    write_ret: Ints
-    read_call: Ints
-    read_ret: Ints
-    parent: Ints
-    root: Ints
-    depth: Ints
-
-
-def _clusters(acts: _Actions) -> _Clusters:
-    call, ret = acts.operations.call, acts.operations.ret
-    writer = np.full(acts.values, -1, dtype=np.int64)
-    writer[acts.written] = acts.writers
-    write_call, write_ret, read_call = np.full((3, acts.values), BEGINNING, dtype=np.int64)
-    write_call[acts.written], write_ret[acts.written] = call[acts.writers], ret[acts.writers]
-    read_call[acts.read] = call[acts.reads]  # rows ascend by call: the last one stays
-    read_ret = np.full(acts.values, PENDING, dtype=np.int64)
-    np.minimum.at(read_ret, acts.read, ret[acts.reads])
-    parent = np.arange(acts.values)
-    cas = acts.expected >= 0
-    parent[acts.written[cas]] = acts.expected[cas]
-    root, depth = _chains(parent)
-    return _Clusters(acts, writer, write_call, write_ret, read_call, read_ret, parent, root, depth)
-
-
-def _chains(parent: Ints) -> tuple[Ints, Ints]:
-    """Root and depth of every value by pointer doubling; what is on a cycle has no root that is one."""
-    root, depth = parent, (parent != np.arange(len(parent))).astype(np.int64)
-    for _ in range(len(parent).bit_length()):
-        if not depth[root].any():
-            break
-        depth = depth + depth[root]
-        root = root[root]
-    return root, depth
-
-
-def _unwritten(acts: _Actions) -> Contradiction | None:
+def _unwritten(acts: Actions) -> Contradiction | None:
     """A value read, or taken over by a cas, that no writer can have written."""
     exists = np.zeros(acts.values, dtype=np.bool_)
     exists[acts.initial] = True
@@ -202,7 +69,7 @@ def _unwritten(acts: _Actions) -> Contradiction | None:
     )
 
 
-def _taken_over_twice(acts: _Actions) -> Contradiction | None:
+def _taken_over_twice(acts: Actions) -> Contradiction | None:
     """Two successful cas from one value: whichever came second found another."""
     cas = np.flatnonzero(acts.expected >= 0)
     often = np.flatnonzero(np.bincount(acts.expected[cas], minlength=1) > 1)
@@ -213,7 +80,7 @@ def _taken_over_twice(acts: _Actions) -> Contradiction | None:
     return Contradiction(f"{first} and {second} both succeeded on a value written once", tuple(rows))
 
 
-def _circular(clusters: _Clusters) -> Contradiction | None:
+def _circular(clusters: Clusters) -> Contradiction | None:
     """A chain of cas that returns to its own beginning, with no write to start it."""
     alone = clusters.acts.written[clusters.acts.written == clusters.acts.expected]
     bad = np.append(np.flatnonzero(clusters.parent[clusters.root] != clusters.root), alone)
@@ -227,7 +94,7 @@ def _circular(clusters: _Clusters) -> Contradiction | None:
     return Contradiction(f"{texts} needs the first of them: no write begins the chain", tuple(rows))
 
 
-def _out_of_order_inside(clusters: _Clusters) -> Contradiction | None:
+def _out_of_order_inside(clusters: Clusters) -> Contradiction | None:
     """An operation of a block that returned before one was called that it must follow."""
     early = np.flatnonzero(clusters.read_ret < clusters.write_call)
     if early.size:
@@ -252,7 +119,7 @@ def _out_of_order_inside(clusters: _Clusters) -> Contradiction | None:
     )
 
 
-def _taken_over(clusters: _Clusters) -> NDArray[np.bool_]:
+def _taken_over(clusters: Clusters) -> NDArray[np.bool_]:
     taken = np.zeros(len(clusters.parent), dtype=np.bool_)
     taken[clusters.parent[clusters.depth > 0]] = True
     return taken
@@ -267,7 +134,7 @@ class _Blocks:
     last_call: Ints
 
 
-def _blocks(clusters: _Clusters) -> _Blocks:
+def _blocks(clusters: Clusters) -> _Blocks:
     first = np.minimum(clusters.write_ret, clusters.read_ret)
     last = np.maximum(clusters.write_call, clusters.read_call)
     exists = clusters.writer >= 0
@@ -279,7 +146,7 @@ def _blocks(clusters: _Clusters) -> _Blocks:
     return _Blocks(roots, first[roots], last[roots])
 
 
-def _fits(clusters: _Clusters, blocks: _Blocks) -> bool:
+def _fits(clusters: Clusters, blocks: _Blocks) -> bool:
     """Whether the failed cas have a place in the canonical order of the blocks, or near it."""
     acts, operations = clusters.acts, clusters.acts.operations
     rank = np.zeros(acts.values, dtype=np.int64)
@@ -306,7 +173,7 @@ def _fits(clusters: _Clusters, blocks: _Blocks) -> bool:
     )
 
 
-def _entangled(clusters: _Clusters, blocks: _Blocks, pair: tuple[int, int]) -> Contradiction:
+def _entangled(clusters: Clusters, blocks: _Blocks, pair: tuple[int, int]) -> Contradiction:
     """The two blocks' operations that put each block before the other."""
     rows: list[int] = []
     sentences = []
@@ -322,7 +189,7 @@ def _entangled(clusters: _Clusters, blocks: _Blocks, pair: tuple[int, int]) -> C
     )
 
 
-def _bound(clusters: _Clusters, blocks: _Blocks, block: int, *, returns: bool) -> int:
+def _bound(clusters: Clusters, blocks: _Blocks, block: int, *, returns: bool) -> int:
     """Row of the block's first return or last call; -1 for the initial value's imagined writer."""
     acts, operations = clusters.acts, clusters.acts.operations
     stamp = (blocks.first_return if returns else blocks.last_call)[block]
@@ -333,11 +200,11 @@ def _bound(clusters: _Clusters, blocks: _Blocks, block: int, *, returns: bool) -
     return int(mine[0]) if mine.size else -1
 
 
-def _member(clusters: _Clusters, value: int, reads: int, stamps: Ints) -> int:
+def _member(clusters: Clusters, value: int, reads: int, stamps: Ints) -> int:
     return _read(clusters, value, stamps) if reads else int(clusters.writer[value])
 
 
-def _read(clusters: _Clusters, value: int, stamps: Ints) -> int:
+def _read(clusters: Clusters, value: int, stamps: Ints) -> int:
     """Row of the read of ``value`` whose call or return ``stamps`` holds."""
     acts, operations = clusters.acts, clusters.acts.operations
     rows = acts.reads[acts.read == value]
@@ -345,12 +212,12 @@ def _read(clusters: _Clusters, value: int, stamps: Ints) -> int:
     return int(rows[own[rows] == stamps[value]][0])
 
 
-def _follows(clusters: _Clusters, earlier: int, later: int) -> Contradiction:
+def _follows(clusters: Clusters, earlier: int, later: int) -> Contradiction:
     first, second = _text(clusters.acts, earlier), _text(clusters.acts, later)
     return Contradiction(
         f"{second} returned before {first} was called, but depends on it", (later, earlier)
     )
 
 
-def _text(acts: _Actions, row: int) -> str:
+def _text(acts: Actions, row: int) -> str:
     return text(CAS_REGISTER, acts.operations, row)
