@@ -48,7 +48,9 @@ def names() -> dict[str, dict[str, str]]:
     return {
         "Workloads (run, campaign, check --workload)": _documented(WORKLOADS),
         "Faults (--faults)": {name: kind.doc for name, kind in KINDS.items()},
-        "Families of faults (--faults)": {name: ", ".join(kinds) for name, kinds in FAMILIES.items()},
+        "Families of faults (--faults)": {
+            name: ", ".join(kinds) or "no fault" for name, kinds in FAMILIES.items()
+        },
         "Targets (what a drawn fault may hit)": {name: TARGET_LINES.get(name, "") for name in TARGETS},
         "Mutants (--mutant)": {name: f"{m.kind}: {m.failure}" for name, m in MUTANTS.items()},
         "Models (check --model)": {name: _functions(model) for name, model in MODELS.items()},
