@@ -106,7 +106,13 @@ def _schedule(spec: TestSpec, workload: Workload, cluster: Cluster) -> Schedule:
         schedule = tuple(from_json(fault) for fault in spec.schedule)
     else:
         kinds = _kinds(spec, workload, cluster)
-        schedule = draw(spec.seed, kinds=kinds, nodes=spec.nodes, time_limit_s=spec.time_limit_s)
+        schedule = draw(
+            spec.seed,
+            kinds=kinds,
+            nodes=spec.nodes,
+            time_limit_s=spec.time_limit_s,
+            targets=spec.targets,
+        )
     refuse(schedule, cluster)
     return schedule
 

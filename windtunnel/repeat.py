@@ -31,6 +31,8 @@ def repeat_line(spec: TestSpec, *, schedule: Path | None = None) -> str:
         words += ["--schedule", str(schedule)]
     elif spec.faults != default.faults:
         words += ["--faults", ",".join(spec.faults)]
+    if schedule is None and spec.targets != default.targets:
+        words += ["--targets", ",".join(spec.targets)]
     return _hash_seed() + shlex.join(words)
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
+from nemesis.targets import DEFAULT_TARGETS
 from windtunnel.names import BadInputError
 
 Fault = Mapping[str, Any]
@@ -20,8 +21,8 @@ Fault = Mapping[str, Any]
 class TestSpec:
     """One run of one workload.
 
-    ``faults`` are the kinds and families that a schedule is drawn from by ``seed``; ``schedule`` takes
-    their place when it is given. ``rate`` is in operations
+    ``faults`` are the kinds and families that a schedule is drawn from by ``seed``, ``targets`` what
+    they may hit; ``schedule`` takes their place when it is given. ``rate`` is in operations
     per second over all clients; ``ops`` caps their number. ``options`` go to the workload.
     """
 
@@ -36,6 +37,7 @@ class TestSpec:
     op_timeout_s: float = 5.0
     ops: int | None = None
     faults: tuple[str, ...] = ("all",)
+    targets: tuple[str, ...] = DEFAULT_TARGETS
     schedule: tuple[Fault, ...] | None = None
     mutant: str | None = None
     backend: str = "sim"

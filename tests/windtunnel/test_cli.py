@@ -96,6 +96,7 @@ def test_ctrl_c_heals_keeps_the_history_judges_it_and_exits_130(tmp_path: Path) 
     [
         ("run snowflak", "unknown workload 'snowflak': did you mean 'snowflake'?"),
         ("run snowflake --faults kil", "unknown fault 'kil'; did you mean 'kill'?"),
+        ("run snowflake --targets on", "unknown target 'on'; did you mean 'one'?"),
         ("run snowflake --mutant snowflake-no-clock", "did you mean 'snowflake-no-clock-guard'?"),
         ("run uuid --mutant snowflake-no-clock-guard", "workload uuid has no mutant"),
         ("run snowflake --cluster simm", "unknown cluster 'simm': did you mean 'sim'?"),
@@ -278,6 +279,7 @@ def test_a_campaign_groups_failures_and_prints_the_line_that_repeats_each(cli) -
     assert "not deterministic" not in said.text
     assert cli(*shlex.split(line)[1:]).code == 1
     again = cli("campaign", *MUTANT[1:], "--seeds", "1:5", "--jobs", 1)
+    assert "4 seeds stand in" in again.text
     assert "unique-ids: duplicated: 4 seeds" in again.text
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -27,7 +30,7 @@ from windtunnel.cli import options
 from windtunnel.plan import prepare
 from windtunnel.repeat import repeat_line
 from windtunnel.soak import chunk_worker, workers
-from windtunnel.spec import TestSpec
+from windtunnel.spec import TestSpec, versions
 
 SEEDS_SHOWN = 5
 PROCESSORS = os.cpu_count() or 1
@@ -50,6 +53,7 @@ def campaign(
     op_timeout: options.OpTimeout = options.DEFAULT.op_timeout_s,
     ops: options.Ops = None,
     faults: options.Faults = "all",
+    targets: options.Targets = options.TARGETS,
     schedule: options.Schedule = None,
     mutant: options.Mutant = None,
     option: options.Options = None,
@@ -68,14 +72,19 @@ def campaign(
         op_timeout=op_timeout,
         ops=ops,
         faults=faults,
+        targets=targets,
         schedule=schedule,
         mutant=mutant,
         option=option,
     )
     prepare(spec)
     pieces = chunks(parse_seeds(seeds), shard=parse_shard(shard), jobs=jobs)
-    log = CampaignLog(out or _log_path(spec, seeds, shard), spec.to_dict())
+    header = {"spec": spec.to_dict(), "versions": versions()}
+    log = CampaignLog(out or _log_path(header, seeds, shard), header)
     console = Console()
+    if log.done:
+        known = sum(len(result.seeds) for result in log.done)
+        console.print(f"{known} seeds stand in {escape(str(log.path))} already", soft_wrap=True)
     started = time.monotonic()
     try:
         tally = _with_progress(console, spec, pieces, jobs, log)
@@ -142,6 +151,9 @@ def _show_group(
     console.print(f"  [dim]{escape(findings[0].message)}[/]", highlight=False)
 
 
-def _log_path(spec: TestSpec, seeds: str, shard: str) -> Path:
-    name = f"{spec.mutant or 'correct'}-{seeds.replace(':', '-')}-{shard.replace('/', 'of')}.jsonl"
-    return options.STORE / spec.workload / "campaigns" / name
+def _log_path(header: Mapping[str, Any], seeds: str, shard: str) -> Path:
+    """One log per test, version and range: what other code found is not counted for this one."""
+    digest = blake2b(orjson.dumps(header), digest_size=4).hexdigest()
+    part = "" if shard == "0/1" else f"-{shard.replace('/', 'of')}"
+    name = f"{header['spec']['workload']}-{seeds.replace(':', '-')}{part}-{digest}.jsonl"
+    return options.STORE / "campaigns" / name

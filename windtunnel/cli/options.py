@@ -19,6 +19,7 @@ TimeLimit = Annotated[float, typer.Option(help="Seconds of the main phase.")]
 OpTimeout = Annotated[float, typer.Option(help="Seconds until an operation counts as `info`.")]
 Ops = Annotated[int | None, typer.Option(help="Invoke at most this many operations.")]
 Faults = Annotated[str, typer.Option(help="Fault kinds or families with commas, `all` or `none`.")]
+Targets = Annotated[str, typer.Option(help="What drawn faults may hit, with commas.")]
 Mutant = Annotated[str | None, typer.Option(help="A known-bad variant: see `windtunnel list`.")]
 Backend = Annotated[str, typer.Option("--cluster", help="Where the nodes run.")]
 Options = Annotated[
@@ -29,6 +30,7 @@ Store = Annotated[Path, typer.Option(help="Where run directories are kept.")]
 
 STORE = Path("store")
 DEFAULT = TestSpec(workload="")
+TARGETS = ",".join(DEFAULT.targets)
 NODES = str(len(DEFAULT.nodes))
 
 
@@ -43,6 +45,7 @@ def spec(
     op_timeout: float,
     ops: int | None,
     faults: str,
+    targets: str,
     schedule: Path | None,
     mutant: str | None,
     cluster: str = DEFAULT.backend,
@@ -59,7 +62,8 @@ def spec(
         time_limit_s=time_limit,
         op_timeout_s=op_timeout,
         ops=ops,
-        faults=parse_faults(faults),
+        faults=parse_names(faults) or ("none",),
+        targets=parse_names(targets) or DEFAULT.targets,
         schedule=None if schedule is None else read_schedule(schedule, names),
         mutant=mutant,
         backend=cluster,
@@ -85,9 +89,9 @@ def parse_nodes(text: str) -> tuple[str, ...]:
     return names
 
 
-def parse_faults(text: str) -> tuple[str, ...]:
-    """Kinds and families with commas between them; nothing at all is ``none``."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) or ("none",)
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def parse_options(pairs: list[str] | None) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def run(
     op_timeout: options.OpTimeout = options.DEFAULT.op_timeout_s,
     ops: options.Ops = None,
     faults: options.Faults = "all",
+    targets: options.Targets = options.TARGETS,
     schedule: options.Schedule = None,
     mutant: options.Mutant = None,
     cluster: options.Backend = options.DEFAULT.backend,
@@ -47,12 +48,13 @@ def run(
     """Run one workload from one seed, under faults, and judge what happened."""
     spec = options.spec(
         workload, seed=seed, nodes=nodes, concurrency=concurrency, rate=rate, time_limit=time_limit,
-        op_timeout=op_timeout, ops=ops, faults=faults, schedule=schedule, mutant=mutant,
+        op_timeout=op_timeout, ops=ops, faults=faults, targets=targets, schedule=schedule, mutant=mutant,
         cluster=cluster, option=option,
     )  # fmt: skip
     enter(spec.backend)
-    done, directory = run_stored(spec, store)
     console = Console()
+    with console.status(f"{spec.workload}, seed {spec.seed}: Ctrl-C ends it and judges what there is"):
+        done, directory = run_stored(spec, store)
     show_run(console, done)
     console.print(f"\nkept in   {escape(str(directory.path))}", highlight=False, soft_wrap=True)
     console.print(
