@@ -46,7 +46,7 @@ class RealCluster:
         self.system = system
         self.site = site
         self._nodes = nodes
-        self._ready_within_s = ready_within_s
+        self.ready_within_s = ready_within_s
         self._machines: Mapping[str, Machine] = {}
         self._standing: set[Rule] = set()
         self._dropped: Counter[Link] = Counter()
@@ -122,7 +122,7 @@ class RealCluster:
         await channel.write("config.json", orjson.dumps(config, option=orjson.OPT_INDENT_2))
 
     async def _ready(self, node: str) -> None:
-        deadline_s = asyncio.get_running_loop().time() + self._ready_within_s
+        deadline_s = asyncio.get_running_loop().time() + self.ready_within_s
         while asyncio.get_running_loop().time() < deadline_s:
             with suppress(OSError, TimeoutError):
                 await self.system.ready(self.endpoint(node))
@@ -130,7 +130,7 @@ class RealCluster:
             if not (await self._state(node))["running"]:
                 raise ClusterError(await self._last_words(node, "ended before it was ready"))
             await asyncio.sleep(_READY_EVERY_S)
-        raise ClusterError(await self._last_words(node, f"not ready in {self._ready_within_s:g} s"))
+        raise ClusterError(await self._last_words(node, f"not ready in {self.ready_within_s:g} s"))
 
     async def _last_words(self, node: str, what: str) -> str:
         log = (await self._machines[node].channel.ask("log"))["text"].splitlines()

@@ -1,0 +1,108 @@
+"""Real backends in tests: skipped where they cannot be had, except in CI, where that is a failure."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.local import namespace
+from cluster.real.errors import ClusterError
+
+ROOT = Path(__file__).parents[2]
+BACKENDS = ("local", "docker")
+WITHIN_S = 240
+
+
+def require(backend: str) -> None:
+    """Skip the test, saying why, unless ``backend`` can be used; in CI fail instead."""
+    lacking = _lacking(backend)
+    if lacking and os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        pytest.fail(f"CI must have it: {lacking}")
+    if lacking:
+        pytest.skip(lacking)
+
+
+@cache
+def _lacking(backend: str) -> str | None:
+    try:
+        if backend == "local":
+            namespace.require()
+        else:
+            docker = pytest.importorskip("cluster.docker.daemon")
+            image = pytest.importorskip("cluster.docker.image")
+            image.node_image(docker.connect())
+    except ClusterError as error:
+        return str(error)
+    return None
+
+
+def python(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start this Python with the checkout on its path; output is text, in pipes."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "PYTHONHASHSEED": "0"}
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """No other test of a real backend runs meanwhile, in whichever process: they share one machine."""
+    with Path(tempfile.gettempdir(), "windtunnel-tests.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def facts_of(script: str, backend: str) -> dict[str, Any]:
+    """What ``python -m script backend`` prints on its last line, as JSON."""
+    with alone(), python("-m", script, backend, cwd=ROOT) as process:
+        out, err = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 0, err
+    facts: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return facts
+
+
+def left(backend: str) -> list[str]:
+    """What is left on this machine of any run: containers, networks, processes of nodes."""
+    if backend == "local":
+        return nodes_left()
+    from cluster.docker.daemon import MARK, connect
+
+    client = connect()
+    found = [str(one.name) for one in client.containers.list(all=True, filters={"label": MARK})]
+    return (
+        found + [str(one.name) for one in client.networks.list(filters={"label": MARK})] + nodes_left()
+    )
+
+
+def nodes_left() -> list[str]:
+    """Command lines of the processes of nodes that run on this machine, in whatever namespace."""
+    left = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = place.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        line = b" ".join(words).decode("utf-8", "replace")
+        if any(_is_node(words[index : index + 2]) for index in range(len(words))):
+            left.append(line)
+    return left
+
+
+def _is_node(words: Sequence[bytes]) -> bool:
+    return list(words) in ([b"-m", b"impl.ids"], [b"-m", b"impl.mutants"])
