@@ -1,0 +1,73 @@
+// The run, as the page's functions want it: operations as columns, the rest as it was packed.
+
+async function openedRun(base64) {
+  const { header, columns } = await unpacked(base64);
+  const ops = { ...columns, count: columns.call.length };
+  const { lane, lanes } = clientLanes(ops.process, header.concurrency);
+  const byLane = grouped(lane, lanes.length);
+  const onNode = new Int32Array(ops.count);
+  for (let i = 0; i < ops.count; i++) onNode[i] = ops.node[i] - 1;
+  const byNode = grouped(onNode, header.nodes.length - 1);
+  const run = {
+    ...header,
+    ops,
+    lane,
+    lanes,
+    byLane,
+    byNode,
+    laneWidest: longest(ops, byLane, lanes.length),
+    nodeWidest: longest(ops, byNode, header.nodes.length - 1),
+    faultRows: stacked(header.faults, header.end),
+    texts: null,
+  };
+  run.anomalies = header.anomalies.map((one) => ({ ...one, rows: witnessRows(run, one.ops) }));
+  run.witness = new Set(run.anomalies.flatMap((one) => one.rows));
+  return run;
+}
+
+function witnessRows(run, indices) {
+  return [...new Set(indices.map((index) => rowOfIndex(run.ops, index)))].filter((row) => row >= 0);
+}
+
+// Latencies are needed by the strips alone, which are drawn after the timeline.
+function addSteps(ops) {
+  ops.step = new Uint8Array(ops.count);
+  for (let i = 0; i < ops.count; i++) ops.step[i] = latencyStep(ops.took[i]);
+}
+
+// Values come in the second parcel: codes, and texts that are decoded one by one when they are shown.
+async function addTexts(run, base64) {
+  const { header, columns, tail } = await unpacked(base64);
+  const ends = new Float64Array(columns.length.length);
+  let end = 0;
+  for (let i = 0; i < ends.length; i++) ends[i] = end += columns.length[i];
+  const decoder = new TextDecoder();
+  const text = (code) => code ? decoder.decode(tail.subarray(ends[code - 1], ends[code])) : "";
+  for (const name of ["key", "argument", "value", "error"]) run.ops[name] = columns[name];
+  run.texts = { count: ends.length, text };
+  run.logs = header.logs;
+}
+
+function opFields(run, row) {
+  const { ops, texts } = run;
+  const text = (name) => (texts ? texts.text(ops[name][row]) : "");
+  const outcome = ops.outcome[row];
+  return {
+    index: ops.index[row],
+    ret: ops.ret[row] ? ops.index[row] + ops.ret[row] : null,
+    call: ops.call[row],
+    took: ops.took[row],
+    outcome: ["no completion", "ok", "fail", "info"][outcome],
+    process: ops.process[row],
+    f: run.fs[ops.f[row]],
+    node: run.nodes[ops.node[row]],
+    key: text("key"),
+    argument: text("argument"),
+    value: texts && ops.value[row] ? text("value") : "",
+    error: text("error"),
+  };
+}
+
+function activeFaults(run, from, to) {
+  return run.faults.filter((one) => one.begin <= to && (one.end === null || one.end >= from));
+}
