@@ -139,7 +139,15 @@ def main(program: Program, arguments: Sequence[str]) -> int:
 
 def _run(program: Program, config: dict[str, Any], path: Path) -> int:
     name = str(config.get("name", "127.0.0.1"))
-    directory = path.parent / str(config.get("directory", f"data-{name}"))
+    return run(program, name, path.parent / str(config.get("directory", f"data-{name}")), config)
+
+
+def run(program: Program, name: str, directory: Path | str, config: Mapping[str, Any]) -> int:
+    """Run ``program`` as the node ``name`` whose disk is ``directory``, until SIGTERM or SIGINT.
+
+    Returns an exit code: 0, or 2 with a sentence on stderr when it cannot run.
+    """
+    directory = Path(directory)
     try:
         asyncio.run(_until_signalled(program, Machine(name, directory), config))
     except (ValueError, OSError) as error:
@@ -156,6 +164,11 @@ async def _until_signalled(program: Program, host: Machine, config: Mapping[str,
         await node
     except asyncio.CancelledError:
         logging.getLogger(__name__).info("%s: stopped in order", host.name)
+
+
+def read_text(path: str) -> str:
+    """The content of a configuration file. Raises OSError, and ValueError if it is no text."""
+    return Path(path).read_text()
 
 
 def _wrong(message: str) -> int:

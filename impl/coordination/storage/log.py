@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from impl.coordination.storage.errors import Damaged
+from impl.coordination.storage.errors import Damaged, DiskFailed
 from impl.coordination.storage.marker import Marker
 from impl.coordination.storage.records import MAGIC, Record, Scan, frame, scan
 from impl.coordination.txns import counter_of, epoch_of
@@ -85,9 +86,9 @@ class TxnLog:
             )
         if records and records[-1].zxid >= snapshot_zxid:
             self.base = min(snapshot_zxid, records[0].zxid - 1)
-            self.ends = []
-        for record in records if not self.ends else ():
-            self._note(record.zxid)
+            self.ends = [self.base] if counter_of(self.base) else []
+            for record in records:
+                self._note(record.zxid)
 
     async def _repair(self, scans: list[tuple[str, Scan]], snapshot_zxid: int) -> None:
         behind = (
@@ -130,12 +131,15 @@ class TxnLog:
             synced(zxid)
 
     async def sync(self) -> None:
-        """Return when all that was appended before the call is durable."""
+        """Return when all that was appended before the call is durable. Raises DiskFailed."""
         zxid = self.last
-        if self._buffer:
-            await self._write_out()
-        elif self.durable < zxid:
-            await self._fsync()
+        try:
+            if self._buffer:
+                await self._write_out()
+            elif self.durable < zxid:
+                await self._fsync()
+        except OSError as error:
+            raise DiskFailed(f"the log cannot be written: {error}") from error
         self.durable = zxid
         now_s = asyncio.get_running_loop().time()
         if zxid > self._marker.zxid and now_s - self._marked_s > _MARK_EVERY_S:
@@ -237,7 +241,7 @@ class TxnLog:
     def purge(self, zxid: int) -> None:
         """Remove the files that hold nothing after ``zxid``."""
         names = self._names()
-        for name, following in zip(names, names[1:], strict=False):
+        for name, following in pairwise(names):
             if int(following.removeprefix(PREFIX), 16) <= zxid + 1:
                 self._disk.remove(name)
                 self.base = int(following.removeprefix(PREFIX), 16) - 1

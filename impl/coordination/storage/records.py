@@ -92,4 +92,4 @@ def _is_torn(content: bytes, at: int) -> bool:
     length, _, head_checksum = _HEAD.unpack_from(content, at)
     if crc32(content[at : at + 8]) != head_checksum:
         return False
-    return present < _HEAD.size + length + 1
+    return present < _HEAD.size + int(length) + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from impl.coordination import txns
+from impl.coordination.config import Config
 from impl.coordination.protocol.jute import Malformed
 from impl.coordination.storage import snapshot
 from impl.coordination.storage.epochs import Epochs
@@ -27,16 +27,13 @@ class Store:
         self.log = log
 
     def tree(self, watcher: Watcher | None = None) -> Tree:
-        """The newest good snapshot with the whole log applied: what the log says, committed or not."""
+        """The state of the newest good snapshot: what the log has beyond may not be committed."""
         found = self.newest()
-        tree = Tree(watcher) if found is None else Tree.thaw(found, watcher)
-        self.catch_up(tree)
-        return tree
+        return Tree(watcher) if found is None else self.thaw(found, watcher)
 
-    def catch_up(self, tree: Tree) -> None:
-        """Apply to ``tree`` what the log has and it lacks."""
-        for logged in self.log.after(tree.zxid):
-            tree.apply(txns.decode(logged.data))
+    def thaw(self, frozen: Frozen, watcher: Watcher | None = None) -> Tree:
+        """The tree of a snapshot."""
+        return Tree.thaw(frozen, watcher)
 
     def newest(self) -> Frozen | None:
         """The newest snapshot that is good; what is wrong with newer ones goes to the log."""
@@ -85,3 +82,8 @@ async def recover(disk: Disk, *, retain: int = 3) -> Store:
     if written and log.last < written[-1]:
         raise Damaged(f"{snapshot.name(written[-1])} is damaged and the log ends at {log.last:#x}")
     return store
+
+
+async def open_store(disk: Disk, config: Config) -> Store:
+    """``recover`` with what ``config`` says of it."""
+    return await recover(disk, retain=config.snap_retain)
