@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SOURCE ?= auto
 
-.PHONY: demo test soak lint format bench clean setup
+.PHONY: demo image test soak lint format bench clean setup
 
 setup: $(READY)
 
@@ -16,6 +17,10 @@ $(READY): pyproject.toml
 
 demo: $(READY)
 	@$(BIN)/windtunnel demo
+
+# What `--cluster docker` runs its nodes from; SOURCE=debian makes it without an image registry, as root.
+image: $(READY)
+	@$(BIN)/windtunnel image build --source $(SOURCE)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

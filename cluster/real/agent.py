@@ -133,8 +133,6 @@ class Node:
         keep its old one.
         """
         offset_s = self.offset_s + (self.rate - 1) * (started_ns - self.set_ns) / 1e9
-        if self.rate == 1:
-            offset_s = self.offset_s
         with open("clock.new", "w") as file:
             file.write(f"{offset_s:+.9f} x{self.rate:.6f}\n")
         os.rename("clock.new", "clock")
