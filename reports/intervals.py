@@ -28,7 +28,7 @@ ENDS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """From ``start_ns`` to ``end_ns``, or on and on if that is None; ``op`` is the index it belongs to."""
+    """From ``start_ns`` to ``end_ns``, None if it never ends; ``op`` is the index it belongs to."""
 
     label: str
     text: str

@@ -19,7 +19,7 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """At ``time_us``; ``kind`` decides its shape: leader, session or other. ``node`` is None if unknown."""
+    """At ``time_us``; ``kind`` is leader, session or other; ``node`` is None if unknown."""
 
     index: int
     time_us: int

@@ -26,8 +26,8 @@ class Material:
     """One run.
 
     ``name`` is that of its directory; ``test`` and ``results`` are what ``test.json`` and
-    ``results.json`` hold; ``logs`` are texts by node; ``problems`` say, a sentence each, what of it could
-    not be read.
+    ``results.json`` hold; ``logs`` are texts by node; ``problems`` say, a sentence each, what of it
+    could not be read.
     """
 
     name: str

@@ -25,8 +25,9 @@ class OpTable:
 
     ``end`` is the time of the completion whatever its type, of the call where there is none; ``outcome``
     is OK, FAIL, INFO or ``NO_COMPLETION``; ``ret`` is the index of the completion, -1 without one.
-    ``key``, ``argument``, ``value`` and ``error`` are codes into ``texts``, 0 for none; ``value`` is 0 as
-    well where it is the argument. ``f`` and ``node`` are codes into their names, 0 of ``nodes`` for none.
+    ``key``, ``argument``, ``value`` and ``error`` are codes into ``texts``, 0 for none; ``value`` is 0
+    as well where it is the argument. ``f`` and ``node`` are codes into their names, 0 of ``nodes`` for
+    none.
     """
 
     call: Ints
@@ -82,13 +83,13 @@ def op_table(history: History, nodes: Sequence[str], rows: NDArray[np.intp] | No
 def columns(table: OpTable) -> list[Column]:
     """What is needed to draw."""
     return [
-        Column("call", table.call, delta=True),
+        Column("call", table.call),
         Column("took", table.end - table.call),
         Column("outcome", table.outcome),
         Column("process", table.process),
         Column("f", table.f),
         Column("node", table.node),
-        Column("index", table.index, delta=True),
+        Column("index", table.index),
         Column("ret", np.where(table.ret < 0, 0, table.ret - table.index)),
     ]
 
@@ -99,8 +100,8 @@ def text_columns(table: OpTable) -> tuple[list[Column], bytes]:
     lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
     return [
         Column("key", table.key),
-        Column("argument", table.argument, delta=True),
-        Column("value", table.value, delta=True),
+        Column("argument", table.argument),
+        Column("value", table.value),
         Column("error", table.error),
         Column("length", lengths),
     ], b"".join(encoded)

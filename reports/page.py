@@ -53,7 +53,7 @@ def html(page: Page) -> str:
         .render(
             page=page,
             script=Markup(script()),
-            style=Markup(_asset(STYLE)),
+            style=Markup(style()),
             policy=policy(),
         )
     )
@@ -62,15 +62,27 @@ def html(page: Page) -> str:
 @cache
 def script() -> str:
     """All of the page's JavaScript."""
-    joined = "\n".join(_asset(name) for name in SCRIPTS)
-    return f'"use strict";\n(() => {{\n{joined}\n}})();\n'
+    joined = "\n".join(map(_asset, SCRIPTS))
+    return f'"use strict";\n(() => {{\n{_terse(joined)}\n}})();\n'
+
+
+def _terse(text: str) -> str:
+    """Without indentation, empty lines and lines of comment: what only matters in the checkout."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+@cache
+def style() -> str:
+    """The style sheet."""
+    return _terse(_asset(STYLE))
 
 
 @cache
 def policy() -> str:
     """The content security policy: this script, this style sheet, and nothing else."""
     return (
-        f"default-src 'none'; script-src '{_digest(script())}'; style-src '{_digest(_asset(STYLE))}';"
+        f"default-src 'none'; script-src '{_digest(script())}'; style-src '{_digest(style())}';"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
 

@@ -11,7 +11,7 @@ from reports.shapes import Box, Curve, Figure, Shape, Text, wrapped
 
 MAX_OPS = 20
 WIDTH = 720.0
-_BOX = (218.0, 46.0)
+_BOX = (224.0, 46.0)
 _LABEL_CHARACTERS = 38
 
 
@@ -19,7 +19,7 @@ def ring(ops: Sequence[Shown], edges: Sequence[Edge]) -> Figure | None:
     """``ops`` around a ring, clockwise from the left or the top; None for less than two or too many."""
     if not 2 <= len(ops) <= MAX_OPS or not edges:
         return None
-    height = 176.0 if len(ops) == 2 else 200.0 + 62.0 * len(ops)
+    height = 190.0 if len(ops) == 2 else 200.0 + 62.0 * len(ops)
     centres = _centres(len(ops), height)
     place = {op.index: centre for op, centre in zip(ops, centres, strict=True)}
     boxes = [_box(op, *place[op.index]) for op in ops]
@@ -47,7 +47,7 @@ def _centres(count: int, height: float) -> list[tuple[float, float]]:
 def _box(op: Shown, x: float, y: float) -> Box:
     width, height = _BOX
     where = f"process {op.process}" + (f" on {op.node}" if op.node else "")
-    lines = (f"op {op.index}  {brief_text(op.summary, 24)}", brief_text(where, 34))
+    lines = (f"op {op.index}  {brief_text(op.summary, 18)}", brief_text(where, 34))
     return Box(x - width / 2, y - height / 2, width, height, lines, f"box {_style(op)}", op.index)
 
 
@@ -87,7 +87,7 @@ def _between_two(edge: Edge, source: tuple[float, float], target: tuple[float, f
     end = (target[0] - (_BOX[0] / 2 - 30) * (1 if forth else -1), y + side * _BOX[1] / 2)
     peak = y + side * 84
     lines = wrapped(edge.reason, 60)
-    top = y - 52 - 14 * (len(lines) - 1) if forth else y + 66
+    top = y - 52 - 14 * (len(lines) - 1) if forth else y + 74
     return [
         Curve(*start, (start[0] + end[0]) / 2, peak, *end, arrow=edge.directed, style=_edge_style(edge)),
         *(Text(WIDTH / 2, top + 14 * n - 4, text) for n, text in enumerate(lines)),

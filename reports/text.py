@@ -42,11 +42,8 @@ def duration(time_ns: float) -> str:
     """How long something took, in the unit that fits."""
     for unit, ns in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if abs(time_ns) >= ns:
-            return (
-                f"{time_ns / ns:,.3g} {unit}"
-                if abs(time_ns) < 1000 * ns
-                else f"{time_ns / ns:,.0f} {unit}"
-            )
+            number = time_ns / ns
+            return f"{number:,.3g} {unit}" if abs(number) < 1000 else f"{number:,.0f} {unit}"
     return f"{time_ns:.0f} ns"
 
 

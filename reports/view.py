@@ -9,7 +9,7 @@ import numpy as np
 
 from checkers.verdict import Validity, Verdict
 from history.history import FAIL, INFO, OK, History
-from reports.clocks import Clock, clocks
+from reports.clocks import clocks
 from reports.faults import Fault, faults
 from reports.logs import logs
 from reports.marks import marks
@@ -76,7 +76,7 @@ def view(material: Material, *, budget_bytes: int | None = BUDGET_BYTES) -> Page
     verdict, history = material.verdict, material.history
     thrown = faults(history)
     notes = [safe(problem) for problem in material.problems]
-    scene = _scene(material, thrown, notes)
+    scene = _scene(material, thrown)
     drawn = timeline(history, scene, budget_bytes=budget_bytes)
     notes += _left_out(drawn)
     planned = material.facts.get("faults_planned")
@@ -110,7 +110,7 @@ def leaves(verdict: Verdict) -> tuple[Verdict, ...]:
     return tuple(leaf for part in verdict.parts for leaf in leaves(part))
 
 
-def _scene(material: Material, thrown: tuple[Fault, ...], notes: list[str]) -> Scene:
+def _scene(material: Material, thrown: tuple[Fault, ...]) -> Scene:
     history = material.history
     start = material.facts.get("start_wall_ns")
     return Scene(
@@ -119,7 +119,7 @@ def _scene(material: Material, thrown: tuple[Fault, ...], notes: list[str]) -> S
         faults=thrown,
         anomalies=material.verdict.anomalies,
         marks=marks(history),
-        clocks=_clocks(material, notes),
+        clocks=clocks(history, material.nodes, end_ns(history)),
         logs=logs(material.logs, start_wall_ns=start if isinstance(start, int) else None),
     )
 
@@ -127,14 +127,6 @@ def _scene(material: Material, thrown: tuple[Fault, ...], notes: list[str]) -> S
 def _concurrency(material: Material) -> int | None:
     told = material.spec.get("concurrency")
     return told if isinstance(told, int) and told > 0 else None
-
-
-def _clocks(material: Material, notes: list[str]) -> tuple[Clock, ...]:
-    try:
-        return clocks(material.history, material.nodes, end_ns(material.history))
-    except (ValueError, KeyError) as error:
-        notes.append(f"The clocks are not drawn: {safe(str(error))}")
-        return ()
 
 
 def _title(material: Material) -> str:
@@ -154,7 +146,6 @@ def _sentence(verdict: Verdict, history: History) -> str:
 
 def _facts(material: Material) -> tuple[tuple[str, str], ...]:
     spec, results = material.spec, material.results
-    ran_s = results.get("ran_s")
     pairs = {
         "workload": material.workload,
         "mutant": spec.get("mutant"),
@@ -165,16 +156,18 @@ def _facts(material: Material) -> tuple[tuple[str, str], ...]:
         "clients": spec.get("concurrency"),
         "faults": ", ".join(map(str, spec.get("faults") or ())),
         "operations": f"{len(material.history.operations()):,}",
-        "ran for": f"{ran_s:.1f} s"
-        if isinstance(ran_s, int | float)
-        else seconds(end_ns(material.history)),
+        "ran for": _ran_for(material),
         "interrupted": "yes" if results.get("interrupted") else None,
         **material.versions,
         "run": material.name,
     }
-    return tuple(
-        (name, brief(str(value), 200)) for name, value in pairs.items() if value not in (None, "")
-    )
+    told = ((name, value) for name, value in pairs.items() if value not in (None, ""))
+    return tuple((safe(str(name), limit=60), brief(str(value), 200)) for name, value in told)
+
+
+def _ran_for(material: Material) -> str:
+    ran_s = material.results.get("ran_s")
+    return f"{ran_s:.1f} s" if isinstance(ran_s, int | float) else seconds(end_ns(material.history))
 
 
 def _checker(part: Verdict) -> CheckerRow:

@@ -1,4 +1,4 @@
-// Parcels of columns, as reports/packing.py makes them: base64, gzip, one line of JSON, byte planes.
+// Parcels of columns, as reports/packing.py makes them: base64, deflate, one line of JSON, byte planes.
 
 const NEWLINE = 10;
 
@@ -10,8 +10,8 @@ function bytesOfBase64(text) {
   return bytes;
 }
 
-async function gunzipped(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+async function inflated(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
@@ -56,5 +56,5 @@ function unpackedBytes(raw) {
 }
 
 async function unpacked(base64) {
-  return unpackedBytes(await gunzipped(bytesOfBase64(base64)));
+  return unpackedBytes(await inflated(bytesOfBase64(base64)));
 }

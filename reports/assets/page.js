@@ -196,6 +196,7 @@ function controls(run, state, timeline) {
   function refilter() {
     const wanted = wantedOf(run);
     state.mask = wanted === null ? null : passing(run.ops, run.lane, wanted);
+    masked(run, state.mask);
     let count = 0;
     if (state.mask !== null) for (const one of state.mask) count += one;
     byId("filter-count").textContent = state.mask === null ? "" : `${count.toLocaleString("en")} of ${run.ops.count.toLocaleString("en")} operations`;

@@ -52,7 +52,7 @@ function describe(pane, run, row, actions) {
   for (const [name, value] of pairs) {
     if (value !== "") list.append(element("div", {}, element("dt", {}, name), element("dd", {}, bdi(value))));
   }
-  const heading = element("h3", {}, "op ", opLink(op.index), ` ${op.f} `, element("span", { class: `type ${op.outcome}` }, op.outcome));
+  const heading = element("h3", {}, "op ", opLink(op.index), op.ret === null ? "" : ` → ${op.ret}`, ` ${op.f} `, element("span", { class: `type ${op.outcome}` }, op.outcome));
   pane.replaceChildren(heading, list, element("p", { class: "controls" }, ...actions));
   pane.hidden = false;
 }

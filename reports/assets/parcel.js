@@ -4,25 +4,31 @@ async function openedRun(base64) {
   const { header, columns } = await unpacked(base64);
   const ops = { ...columns, count: columns.call.length };
   const { lane, lanes } = clientLanes(ops.process, header.concurrency);
-  const byLane = grouped(lane, lanes.length);
   const onNode = new Int32Array(ops.count);
   for (let i = 0; i < ops.count; i++) onNode[i] = ops.node[i] - 1;
-  const byNode = grouped(onNode, header.nodes.length - 1);
   const run = {
     ...header,
     ops,
     lane,
     lanes,
-    byLane,
-    byNode,
-    laneWidest: longest(ops, byLane, lanes.length),
-    nodeWidest: longest(ops, byNode, header.nodes.length - 1),
+    byLane: groupOf(ops, lane, lanes.length),
+    byNode: groupOf(ops, onNode, header.nodes.length - 1),
     faultRows: stacked(header.faults, header.end),
     texts: null,
   };
   run.anomalies = header.anomalies.map((one) => ({ ...one, rows: witnessRows(run, one.ops) }));
   run.witness = new Set(run.anomalies.flatMap((one) => one.rows));
   return run;
+}
+
+function groupOf(ops, groups, count) {
+  const group = grouped(groups, count);
+  return { ...group, widest: longest(ops, group, count), blocks: blocksOf(ops, group.rows, null) };
+}
+
+// A filter changes what there is to see.
+function masked(run, mask) {
+  for (const group of [run.byLane, run.byNode]) group.blocks = blocksOf(run.ops, group.rows, mask);
 }
 
 function witnessRows(run, indices) {

@@ -117,27 +117,62 @@ function passing(ops, lane, wanted) {
   return mask;
 }
 
+const BLOCK = 8;
+
+// Neighbours of a group, eight at a time: when the first begins, when the last ends, and what there is to
+// see of them. Where eight of them fit into a pixel or so, they need not be looked at one by one.
+function blocksOf(ops, rows, mask) {
+  const count = Math.ceil(rows.length / BLOCK);
+  const begin = new Float64Array(count), end = new Float64Array(count), seen = new Uint8Array(count);
+  for (let i = 0; i < rows.length; i++) {
+    const block = i >> 3, row = rows[i];
+    if (i % BLOCK === 0) begin[block] = end[block] = ops.call[row];
+    const until = ops.call[row] + ops.took[row];
+    if (until > end[block]) end[block] = until;
+    const one = seenOf(ops, row, mask);
+    if (one > seen[block]) seen[block] = one;
+  }
+  return { begin, end, seen };
+}
+
+function seenOf(ops, row, mask) {
+  if (mask !== null && !mask[row]) return DIMMED;
+  return ops.outcome[row] === NONE ? SEEN_INFO : ops.outcome[row] + 1;
+}
+
 // What there is to see of a lane, pixel by pixel: cells[x] becomes the most telling of the operations
 // that are too short to be drawn alone; the others are put into `wide`.
-function shrunk(ops, rows, from, to, view, width, mask, cells, wide, widest) {
+function shrunk(ops, rows, blocks, from, to, view, width, mask, cells, wide, widest) {
   const scale = width / (view.to - view.from);
   let i = firstAtLeast(ops.call, rows, from, to, view.from - widest);
-  for (; i < to; i++) {
-    const row = rows[i];
+  while (i < to) {
+    const block = i >> 3;
+    if ((i & 7) === 0 && i + BLOCK <= to && (blocks.end[block] - blocks.begin[block]) * scale < 1.5) {
+      if (blocks.begin[block] > view.to) break;
+      put(cells, width, (blocks.begin[block] - view.from) * scale, (blocks.end[block] - view.from) * scale, blocks.seen[block]);
+      i += BLOCK;
+      continue;
+    }
+    const row = rows[i++];
     const call = ops.call[row];
     if (call > view.to) break;
     const left = (call - view.from) * scale;
-    const length = ops.took[row] * scale;
-    if (left + length < 0) continue;
-    if (length >= 5) {
-      wide.push(row);
-      continue;
+    const right = left + ops.took[row] * scale;
+    if (right - left >= 5) {
+      if (right >= 0) wide.push(row);
+    } else {
+      put(cells, width, left, right, seenOf(ops, row, mask));
     }
-    const outcome = ops.outcome[row];
-    const seen = mask !== null && !mask[row] ? DIMMED : outcome === NONE ? SEEN_INFO : outcome + 1;
-    const last = Math.min(Math.max(Math.floor(left + length), Math.floor(left) + 1), width - 1);
-    for (let x = Math.max(Math.floor(left), 0); x <= last; x++) if (cells[x] < seen) cells[x] = seen;
   }
+}
+
+function put(cells, width, left, right, seen) {
+  if (right < 0) return;
+  const first = left < 0 ? 0 : left | 0;
+  let last = right | 0;
+  if (last >= width) last = width - 1;
+  if (cells[first] < seen) cells[first] = seen;
+  for (let x = first + 1; x <= last; x++) if (cells[x] < seen) cells[x] = seen;
 }
 
 // The operation of a lane at a time, -1 if there is none within `slack`: of those that cover the time

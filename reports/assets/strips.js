@@ -1,6 +1,6 @@
 // The strips below the timeline, on the same axis of time: rates, latencies, clock offsets.
 
-const STRIP = 92, PAD_TOP = 12, PAD_BOTTOM = 8;
+const STRIP = 96, PAD_TOP = 22, PAD_BOTTOM = 8;
 
 function frame(canvas, run, view, colours) {
   const width = Math.max(canvas.parentElement.clientWidth, 320);
@@ -104,11 +104,11 @@ function drawLatencies(canvas, run, bins, view, colours) {
       c.setLineDash(dash);
       c.beginPath();
       const x = GUTTER + 12 + number * 86;
-      c.moveTo(x, 8);
-      c.lineTo(x + 22, 8);
+      c.moveTo(x, 10);
+      c.lineTo(x + 22, 10);
       c.stroke();
       c.setLineDash([]);
-      c.fillText(text, x + 27, 9);
+      c.fillText(text, x + 27, 11);
     });
   });
   label(c, durationText(most), PAD_TOP + 4, colours.quiet);
@@ -160,11 +160,11 @@ function drawClocks(canvas, run, view, colours) {
       c.stroke();
       const x = GUTTER + 12 + number * 74;
       c.beginPath();
-      c.moveTo(x, STRIP - 7);
-      c.lineTo(x + 22, STRIP - 7);
+      c.moveTo(x, 10);
+      c.lineTo(x + 22, 10);
       c.stroke();
       c.setLineDash([]);
-      c.fillText(clock.node, x + 27, STRIP - 6);
+      c.fillText(clock.node, x + 27, 11);
     });
   });
   if (most > 0) label(c, offsetText(most), y(bent(most)), colours.quiet);

@@ -51,8 +51,7 @@ function timelineOf(run, base, overlay, state) {
     drawGaps(c);
     drawFaults(c);
     for (let lane = 0; lane < run.lanes.length; lane++) {
-      const { rows, starts } = run.byLane;
-      drawLane(c, rows, starts[lane], starts[lane + 1], run.laneWidest[lane], laneTop(lane), place.row, true);
+      drawLane(c, run.byLane, lane, laneTop(lane), place.row, true);
     }
     for (let node = 0; node < run.nodes.length - 1; node++) drawNode(c, node);
     drawMarks(c);
@@ -122,11 +121,12 @@ function timelineOf(run, base, overlay, state) {
     });
   }
 
-  function drawLane(c, rows, from, to, widest, top, height, client) {
+  function drawLane(c, group, number, top, height, client) {
     const width = Math.ceil(place.plot);
     const wide = [];
+    const { rows, blocks, starts, widest } = group;
     cells.fill(UNSEEN);
-    shrunk(run.ops, rows, from, to, state.view, width, state.mask, cells, wide, widest);
+    shrunk(run.ops, rows, blocks, starts[number], starts[number + 1], state.view, width, state.mask, cells, wide, widest[number]);
     drawCells(c, top, height, width);
     for (const row of wide) drawWide(c, row, top, height, client);
   }
@@ -220,8 +220,7 @@ function timelineOf(run, base, overlay, state) {
       c.fillRect(left, top + 1, right - left, NODE_ROW - 2);
       c.globalAlpha = 1;
     }
-    const { rows, starts } = run.byNode;
-    drawLane(c, rows, starts[node], starts[node + 1], run.nodeWidest[node], top + 5, NODE_ROW - 10, false);
+    drawLane(c, run.byNode, node, top + 5, NODE_ROW - 10, false);
   }
 
   const SHAPES = { leader: "▲", session: "◆", other: "●" };
@@ -349,7 +348,7 @@ function timelineOf(run, base, overlay, state) {
     if (y < place.lanes) return {};
     for (let lane = Math.floor((y - place.lanes) / place.row); lane < run.lanes.length; lane += place.places) {
       const { rows, starts } = run.byLane;
-      const row = opAt(run.ops, rows, starts[lane], starts[lane + 1], time, slack, run.laneWidest[lane]);
+      const row = opAt(run.ops, rows, starts[lane], starts[lane + 1], time, slack, run.byLane.widest[lane]);
       if (row >= 0) return { row };
     }
     return {};
@@ -369,7 +368,7 @@ function timelineOf(run, base, overlay, state) {
   function nodeAt(time, node, slack) {
     if (node >= run.nodes.length - 1) return {};
     const { rows, starts } = run.byNode;
-    const row = opAt(run.ops, rows, starts[node], starts[node + 1], time, slack, run.nodeWidest[node]);
+    const row = opAt(run.ops, rows, starts[node], starts[node + 1], time, slack, run.byNode.widest[node]);
     if (row >= 0) return { row };
     const name = run.nodes[node + 1];
     const fault = activeFaults(run, time, time).find((one) => one.nodes.includes(name));
