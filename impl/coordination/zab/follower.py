@@ -44,7 +44,7 @@ from impl.coordination.zab.messages import (
 from impl.coordination.zab.roles import Abdicated, Service
 
 _log = logging.getLogger(__name__)
-_DIAL_AGAIN_S = 0.1
+_DIAL_AGAIN_S, _LONGEST_PAUSE_S = 0.01, 0.2
 
 
 class Follower:
@@ -80,11 +80,13 @@ class Follower:
     async def _dial(self) -> Link:
         config, leader = self._config, self._config.servers[self._leader]
         async with asyncio.timeout(config.sync_limit * config.tick_s):
+            pause_s = _DIAL_AGAIN_S
             while True:
                 try:
                     return await dial(leader.host, leader.port, config.me, config.tick_s)
                 except OSError:
-                    await asyncio.sleep(_DIAL_AGAIN_S)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     # --- discovery ----------------------------------------------------------------------------
 
