@@ -58,6 +58,17 @@ class Material:
         return str(self.spec.get("workload", "run"))
 
     @property
+    def title(self) -> str:
+        """Which run it is, for a heading."""
+        mutant, seed = self.spec.get("mutant"), self.spec.get("seed")
+        parts = (
+            self.workload,
+            mutant and f"with {mutant}",
+            None if seed is None else f"seed {seed}",
+        )
+        return ", ".join(str(part) for part in parts if part)
+
+    @property
     def repeat(self) -> str | None:
         """The command that runs it again."""
         line = self.results.get("repeat")

@@ -8,6 +8,8 @@ from typing import Any, Final
 from checkers.verdict import Anomaly, Validity, Verdict
 
 VALID: Final = "valid?"
+WORDS: Final[Mapping[Validity, str]] = {True: "valid", False: "invalid", "unknown": "unknown"}
+SYMBOLS: Final[Mapping[Validity, str]] = {True: "✓", False: "✗", "unknown": "?"}
 _NOT_COUNTS = frozenset({VALID, "reason", "anomalies"})
 
 
@@ -27,6 +29,13 @@ def from_results(results: Mapping[str, Any], *, checker: str = "all") -> Verdict
         reason=_reason(results),
         parts=parts,
     )
+
+
+def leaves(verdict: Verdict) -> tuple[Verdict, ...]:
+    """The verdicts of single checkers, however deep they lie."""
+    if not verdict.parts:
+        return (verdict,)
+    return tuple(leaf for part in verdict.parts for leaf in leaves(part))
 
 
 def _validity(value: Any) -> Validity:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from checkers.verdict import Validity, Verdict
+from checkers.verdict import Verdict
 from history.history import FAIL, INFO, OK, History
 from reports.clocks import clocks
 from reports.faults import Fault, faults
@@ -16,11 +15,10 @@ from reports.marks import marks
 from reports.material import HISTORY_FILE, Material
 from reports.text import brief, safe, seconds
 from reports.timeline import BUDGET_BYTES, Scene, Timeline, end_ns, timeline
+from reports.verdicts import SYMBOLS, WORDS, leaves
 from reports.witness import Witness, witness
 
 MAX_WITNESSES = 12
-WORDS: Mapping[Validity, str] = {True: "valid", False: "invalid", "unknown": "unknown"}
-SYMBOLS: Mapping[Validity, str] = {True: "✓", False: "✗", "unknown": "?"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +79,7 @@ def view(material: Material, *, budget_bytes: int | None = BUDGET_BYTES) -> Page
     notes += _left_out(drawn)
     planned = material.facts.get("faults_planned")
     return Page(
-        title=_title(material),
+        title=safe(material.title, limit=200),
         verdict=WORDS[verdict.valid],
         symbol=SYMBOLS[verdict.valid],
         sentence=_sentence(verdict, history),
@@ -103,13 +101,6 @@ def view(material: Material, *, budget_bytes: int | None = BUDGET_BYTES) -> Page
     )
 
 
-def leaves(verdict: Verdict) -> tuple[Verdict, ...]:
-    """The verdicts of single checkers, however deep they lie."""
-    if not verdict.parts:
-        return (verdict,)
-    return tuple(leaf for part in verdict.parts for leaf in leaves(part))
-
-
 def _scene(material: Material, thrown: tuple[Fault, ...]) -> Scene:
     history = material.history
     start = material.facts.get("start_wall_ns")
@@ -127,13 +118,6 @@ def _scene(material: Material, thrown: tuple[Fault, ...]) -> Scene:
 def _concurrency(material: Material) -> int | None:
     told = material.spec.get("concurrency")
     return told if isinstance(told, int) and told > 0 else None
-
-
-def _title(material: Material) -> str:
-    mutant = material.spec.get("mutant")
-    seed = material.spec.get("seed")
-    parts = (material.workload, mutant and f"with {mutant}", None if seed is None else f"seed {seed}")
-    return safe(", ".join(str(part) for part in parts if part), limit=200)
 
 
 def _sentence(verdict: Verdict, history: History) -> str:

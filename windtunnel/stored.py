@@ -11,8 +11,10 @@ from typing import Any
 from checkers.verdict import Verdict
 from history.store import RunDirectory, create, open_run
 from nemesis.schedule_file import from_json, write
+from reports.schema import RESULTS_VERSION
 from windtunnel.names import BadInputError
 from windtunnel.plan import prepare
+from windtunnel.repeat import repeat_line
 from windtunnel.runner import Run, run_test
 from windtunnel.spec import TestSpec, versions
 from windtunnel.stats import stats
@@ -45,7 +47,7 @@ def run_stored(spec: TestSpec, root: Path) -> tuple[Run, RunDirectory]:
     keep_test({})
     run = run_test(spec, history_path=directory.history_path, on_facts=keep_test)
     write(directory.path / SCHEDULE, tuple(from_json(fault) for fault in run.schedule))
-    directory.write_results(results(run))
+    directory.write_results(results(run, repeat=_repeat(spec, directory)))
     directory.write_logs(run.logs)
     return run, directory
 
@@ -64,16 +66,32 @@ def read_back(path: Path) -> StoredRun:
     )
 
 
-def results(run: Run) -> dict[str, Any]:
-    """What ``results.json`` holds: the verdict under Jepsen's keys, and how the run went."""
+def results(run: Run, *, repeat: str) -> dict[str, Any]:
+    """What ``results.json`` holds: the verdict under Jepsen's keys, and how the run went.
+
+    ``reports/schema`` has the schema of it.
+    """
     return {
+        "results-version": RESULTS_VERSION,
         **verdict_dict(run.verdict),
         "stats": stats(run.history),
         "digest": run.digest,
         "ran_s": run.ran_s,
         "cpu_s": run.cpu_s,
         "interrupted": run.interrupted,
+        "repeat": repeat,
     }
+
+
+def from_here(path: Path) -> Path:
+    """Relative to the working directory if it lies below: what is printed is to be pasted."""
+    full, here = path.absolute(), Path.cwd()
+    return full.relative_to(here) if full.is_relative_to(here) else path
+
+
+def _repeat(spec: TestSpec, directory: RunDirectory) -> str:
+    schedule = None if spec.schedule is None else from_here(directory.path / SCHEDULE)
+    return repeat_line(spec, schedule=schedule)
 
 
 def verdict_dict(verdict: Verdict) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cluster.real.errors import ClusterError
 from history.errors import HistoryError, StoreError
 from nemesis.errors import ScheduleError
 from windtunnel import exits
-from windtunnel.cli import campaigns, cluster, demo, listing, repeating, running
+from windtunnel.cli import campaigns, cluster, demo, listing, repeating, report, running
 from windtunnel.names import BadInputError
 from windtunnel.spec import versions
 
@@ -33,6 +33,8 @@ app.command("check")(running.check)
 app.command("replay")(repeating.replay)
 app.command("shrink")(repeating.shrink)
 app.command("campaign")(campaigns.campaign)
+app.command("report")(report.report)
+app.command("export")(report.export)
 app.command("list")(listing.list_)
 app.command("demo")(demo.demo)
 app.add_typer(cluster.cluster_app, name="cluster")

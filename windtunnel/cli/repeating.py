@@ -19,7 +19,7 @@ from windtunnel.runner import run_test
 from windtunnel.shrink import Case
 from windtunnel.shrinking import BUDGET_RUNS, shrink_run
 from windtunnel.spec import TestSpec, versions
-from windtunnel.stored import SHRUNK, StoredRun, read_back
+from windtunnel.stored import SHRUNK, StoredRun, from_here, read_back
 
 REPLAYS = 2
 LATEST = Path("store/latest")
@@ -69,17 +69,11 @@ def shrink_stored(console: Console, stored: StoredRun, budget: int) -> tuple[Tes
             status.update(f"shrinking … run {runs}: {_size(smallest)}")
 
         smallest, shrunk = shrink_run(stored.spec, budget=budget, on_run=report)
-    path = _from_here(stored.directory.path / SHRUNK)
+    path = from_here(stored.directory.path / SHRUNK)
     write(path, tuple(from_json(fault) for fault in shrunk.case.faults))
     end = "nothing simpler fails" if shrunk.complete else f"stopped after {budget} runs"
     console.print(f"shrunk in {shrunk.runs} runs to {_size(shrunk.case)}; {end}", highlight=False)
     return smallest, path
-
-
-def _from_here(path: Path) -> Path:
-    """Relative to the working directory if it lies below: what is printed is to be pasted."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _size(case: Case) -> str:

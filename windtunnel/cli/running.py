@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from history.errors import HistoryWarning
+from reports import page
 from windtunnel import exits
 from windtunnel.checking import check_as_model, check_as_run, check_as_workload
 from windtunnel.cli import options
 from windtunnel.cli.cluster import enter
+from windtunnel.cli.report import PAGE
 from windtunnel.cli.show import show_run, show_verdict, styled
 from windtunnel.names import BadInputError
 from windtunnel.repeat import repeat_line
@@ -56,7 +58,9 @@ def run(
     with console.status(f"{spec.workload}, seed {spec.seed}: Ctrl-C ends it and judges what there is"):
         done, directory = run_stored(spec, store)
     show_run(console, done)
+    page.write(directory.path, directory.path / PAGE)
     console.print(f"\nkept in   {escape(str(directory.path))}", highlight=False, soft_wrap=True)
+    console.print(f"report    {escape(str(directory.path / PAGE))}", highlight=False, soft_wrap=True)
     console.print(
         f"repeat by {escape(repeat_line(spec, schedule=schedule))}", highlight=False, soft_wrap=True
     )
