@@ -62,7 +62,9 @@ class System:
     vector for those that start one (``{config}`` in it is replaced by the path of the configuration);
     ``configure(node, nodes)`` gives the node's configuration; ``ports`` names the ports it listens on;
     ``port`` is the one that clients use; ``ready`` waits until a node at an endpoint serves and raises
-    OSError or TimeoutError while it does not; ``primaries`` asks the cluster who leads.
+    OSError or TimeoutError while it does not; ``primaries`` asks the cluster who leads;
+    ``files(node, nodes)``, if given, is what stands in a node's directory, where ``command`` runs,
+    before its first start, by path, in place of the configuration in JSON.
     """
 
     name: str
@@ -74,6 +76,7 @@ class System:
     ready: Callable[[Endpoint], Awaitable[None]]
     primaries: Callable[[Mapping[str, Endpoint]], Awaitable[list[str]]] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    files: Callable[[str, tuple[str, ...]], Mapping[str, str]] | None = None
 
 
 class Cluster(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 from docker import DockerClient
@@ -9,10 +10,25 @@ from docker.errors import NotFound
 
 from cluster.docker.daemon import MARK, RUN, connect, explained
 
+_SETTLED_AFTER_S = 0.5
+
 
 def down_all(client: DockerClient | None = None) -> list[str]:
-    """Remove every container and network of every run; return their names. Raises ClusterError."""
-    return remove(client or connect(), MARK)
+    """Remove every container and network of every run; return their names. Raises ClusterError.
+
+    Looks again until it finds nothing: what the daemon was about to make when a harness was killed
+    comes into being a moment later.
+    """
+    client = client or connect()
+    names: list[str] = []
+    while found := remove(client, MARK) or _remove_later(client):
+        names += found
+    return names
+
+
+def _remove_later(client: DockerClient) -> list[str]:
+    time.sleep(_SETTLED_AFTER_S)
+    return remove(client, MARK)
 
 
 def down(run_id: str, client: DockerClient) -> list[str]:

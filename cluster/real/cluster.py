@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _READY_EVERY_S = 0.05
 _LAST_LINES = 5
+_CONFIG = "config.json"
 DEFAULT_NODES = ("n1", "n2", "n3", "n4", "n5")
 
 
@@ -118,8 +119,15 @@ class RealCluster:
         chains = self._chains(node)
         await channel.ask("at_end", undo=chains.undo())
         await channel.run(rules.CHANGE, text=chains.creation())
+        for path, content in self._files(node).items():
+            await channel.write(path, content)
+
+    def _files(self, node: str) -> dict[str, bytes]:
+        if self.system.files is not None:
+            texts = self.system.files(node, self._nodes)
+            return {path: text.encode() for path, text in texts.items()}
         config = dict(self.system.configure(node, self._nodes))
-        await channel.write("config.json", orjson.dumps(config, option=orjson.OPT_INDENT_2))
+        return {_CONFIG: orjson.dumps(config, option=orjson.OPT_INDENT_2)}
 
     async def _ready(self, node: str) -> None:
         deadline_s = asyncio.get_running_loop().time() + self.ready_within_s
@@ -190,7 +198,7 @@ class RealCluster:
 
     async def restart(self, node: str) -> None:
         machine = self._machine(node)
-        words = [word.replace("{config}", "config.json") for word in self.system.command]
+        words = [word.replace("{config}", _CONFIG) for word in self.system.command]
         argv = [*machine.python, *words[1:]] if words[0] == "python" else words
         await machine.channel.ask("start", argv=argv, env=dict(machine.env))
 
