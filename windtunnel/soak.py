@@ -6,10 +6,12 @@ import gc
 import multiprocessing
 import os
 import resource
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing.connection import wait
 from typing import Any
 
 from windtunnel.campaign import ChunkResult, Finding
@@ -23,7 +25,20 @@ WARM_UP_S = 1.0
 def workers(jobs: int) -> ProcessPoolExecutor:
     """``jobs`` fresh processes with PYTHONHASHSEED=0, so that each seed does there what it does here."""
     os.environ.setdefault("PYTHONHASHSEED", "0")
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_the_parent)
+
+
+def _end_with_the_parent() -> None:
+    """A campaign that is killed must not leave processes that wait for ever for its next chunk."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def run_chunk(entry: dict[str, Any], seeds: range) -> ChunkResult:
