@@ -67,7 +67,7 @@ def _line(node: str, observer: bool) -> str:
 
 
 async def ready(endpoint: Endpoint) -> None:
-    """Return when the server at ``endpoint`` serves. Raises OSError or TimeoutError while it does not."""
+    """Return when the server at ``endpoint`` serves. Raises OSError or TimeoutError if it doesn't."""
     if "Mode: " not in (answer := await ask(endpoint, "srvr")):
         raise OSError(f"{endpoint.host}:{endpoint.port} does not serve: {answer.strip()}")
 

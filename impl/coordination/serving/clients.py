@@ -16,10 +16,8 @@ from impl.coordination.serving.connection import Connection, Stage, Waiting
 from impl.coordination.tree import Result, Tree
 from impl.coordination.txns import BODIES, CreateSession
 from impl.coordination.watches import Watches
-from impl.coordination.zab.roles import Role
+from impl.coordination.zab.roles import READ_ONLY, Role
 from impl.host import Host
-
-READ_ONLY = "read-only"
 
 
 class _Asked(NamedTuple):
@@ -47,6 +45,7 @@ class Clients:
         self._host = host
         self._replica = replica
         self._make_watches = watches
+        self._by_address: dict[str, int] = {}
         self._sessions: dict[int, Connection] = {}
         self._asked: dict[int, _Asked] = {}
         # Tags of an earlier life of this server must not be taken for its own.
@@ -97,7 +96,7 @@ class Clients:
             self._open(asked, header.session, entry.txn.body.timeout_ms)
         if result.op == Op.CLOSE_SESSION:
             connection = self._sessions.pop(header.session, None)
-            if connection is not None:
+            if connection is not None and (asked is None or asked.connection is not connection):
                 connection.close()
 
     def synced(self, tag: int) -> None:
@@ -130,8 +129,10 @@ class Clients:
     def admit(self, connection: Connection) -> bool:
         """Whether there is room for another connection from that address."""
         limit, address = self.config.max_connections, connection.peer[0]
-        if limit and sum(1 for each in self.connections if each.peer[0] == address) >= limit:
+        count = self._by_address.get(address, 0)
+        if 0 < limit <= count:
             return False
+        self._by_address[address] = count + 1
         self.connections[connection] = None
         return True
 
@@ -139,7 +140,12 @@ class Clients:
         """The connection is gone; its session lives on until it expires."""
         self.packets_received += connection.received
         self.packets_sent += connection.sent
-        self.connections.pop(connection, None)
+        if connection not in self.connections:
+            return
+        del self.connections[connection]
+        self._by_address[connection.peer[0]] -= 1
+        if not self._by_address[connection.peer[0]]:
+            del self._by_address[connection.peer[0]]
         self.watches.forget(connection)
         if self._sessions.get(connection.session) is connection:
             del self._sessions[connection.session]
@@ -180,8 +186,6 @@ class Clients:
     def come_back(self, connection: Connection, request: ConnectRequest, tells: bool) -> None:
         """Take over a session that was opened before, here or elsewhere."""
         password = request.password or b""
-        if (before := self._sessions.pop(request.session, None)) is not None:
-            before.close()
         asked = _Asked(connection, None, request, password, tells)
         if self.read_only:
             known = self.tree.sessions.get(request.session)
@@ -195,6 +199,10 @@ class Clients:
         return words.answer(self, word)
 
     def _open(self, asked: _Asked, session: int, timeout_ms: int) -> None:
+        if asked.connection.stage is not Stage.CONNECTING:
+            return
+        if (before := self._sessions.get(session)) is not None:
+            before.close()
         self._sessions[session] = asked.connection
         answer = handshake.response(session, timeout_ms, asked.password, asked.tells, self.read_only)
         asked.connection.opened(session, timeout_ms, answer)

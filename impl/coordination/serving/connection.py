@@ -143,8 +143,6 @@ class Connection(asyncio.Protocol):
 
     def opened(self, session: int, timeout_ms: int, response: bytes) -> None:
         """The session is this connection's: answer, and go on with what came meanwhile."""
-        if self.stage is not Stage.CONNECTING:
-            return
         self._stop_deadline()
         self.stage = Stage.OPEN
         self.session, self.timeout_ms = session, timeout_ms

@@ -225,6 +225,9 @@ class Leader:
             raise Malformed(f"server {server} is not in the configuration")
         self._promise(server, info.accepted_epoch)
         epoch = await asyncio.shield(self._epoch)
+        if info.accepted_epoch > epoch and not info.observer:
+            # It will never follow this leader; a new election finds an epoch for all.
+            self._give_up(f"server {server} has promised epoch {info.accepted_epoch}")
         link.send(LeaderInfo(epoch))
         ack = await link.expect(EpochAck)
         self._check_ahead(server, ack)

@@ -12,11 +12,12 @@ from impl.coordination.replica import Replica
 from impl.coordination.zab.election import NOBODY, Election, State, Vote
 from impl.coordination.zab.messages import Notification
 from impl.coordination.zab.postbox import Postbox
-from impl.coordination.zab.roles import Abdicated, Service
+from impl.coordination.zab.roles import Abdicated, Alone, Service
 from impl.host import Host
 
 _log = logging.getLogger(__name__)
 _PAUSE_S = 0.05
+_READ_ONLY_AFTER_S = 2.0
 _NS_PER_MS = 1_000_000
 
 
@@ -46,7 +47,7 @@ class Peer:
 
     async def _terms(self) -> None:
         while True:
-            vote = await self._election.look(self._my_vote())
+            vote = await self._look()
             self._election.state = self._state(vote)
             try:
                 await self._term(vote)
@@ -55,6 +56,19 @@ class Peer:
             finally:
                 self._service.stop()
             await asyncio.sleep(_PAUSE_S * self._host.random.random())
+
+    async def _look(self) -> Vote:
+        """Find a leader; if that takes long, serve those who are content with reading meanwhile."""
+        if not self._config.read_only:
+            return await self._election.look(self._my_vote())
+        loop = asyncio.get_running_loop()
+        patience_s = max(_READ_ONLY_AFTER_S, self._config.tick_s)
+        timer = loop.call_later(patience_s, self._service.start, Alone())
+        try:
+            return await self._election.look(self._my_vote())
+        finally:
+            timer.cancel()
+            self._service.stop()
 
     async def _term(self, vote: Vote) -> None:
         if vote.leader == self._config.me:

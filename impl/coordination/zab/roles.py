@@ -8,6 +8,8 @@ from impl.coordination.replica import Pending
 from impl.coordination.requests import Request
 from impl.coordination.tree import Result
 
+READ_ONLY = "read-only"
+
 
 class Abdicated(Exception):
     """The server can no longer be what it was elected to be; the message says why."""
@@ -21,7 +23,7 @@ class Role(Protocol):
 
     @property
     def mode(self) -> str:
-        """``leader``, ``follower``, ``observer`` or ``standalone``."""
+        """``leader``, ``follower``, ``observer``, ``standalone`` or ``read-only``."""
 
     def submit(self, request: Request) -> None:
         """Have ``request`` made into a transaction; ``Service.applied`` follows."""
@@ -34,6 +36,29 @@ class Role(Protocol):
 
     def touch(self, session: int) -> None:
         """A client of this server was heard of."""
+
+
+class Alone:
+    """The role of a server that has no quorum and serves reads, to those who ask for no more.
+
+    Clients ask nothing of it: a read-only server refuses writes by itself.
+    """
+
+    @property
+    def mode(self) -> str:
+        return READ_ONLY
+
+    def submit(self, request: Request) -> None:
+        return
+
+    def sync(self, tag: int) -> None:
+        return
+
+    def revalidate(self, tag: int, session: int, password: bytes) -> None:
+        return
+
+    def touch(self, session: int) -> None:
+        return
 
 
 class Service(Protocol):

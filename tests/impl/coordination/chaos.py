@@ -1,8 +1,8 @@
 """An ensemble in the simulator under a random schedule, and what must hold whatever happens to it.
 
 Writers put growing numbers into a register of their own and create znodes; what was acknowledged is
-kept. Readers sync and read. In the end everything is healed, all servers must serve, hold the same state,
-and that state must have all that was acknowledged.
+kept. Readers sync and read. In the end everything is healed, all servers must serve, hold the same
+state, and that state must have all that was acknowledged.
 """
 
 from __future__ import annotations
@@ -147,6 +147,12 @@ async def reader(client: Client, truth: Truth, until_s: float) -> None:
         await asyncio.sleep(0.02)
 
 
+def drawn(seed: int, nodes: tuple[str, ...], kinds: tuple[str, ...], time_s: float) -> Schedule:
+    """A fault every two seconds, of whoever leads as well."""
+    targets = ("one", "minority", "majority", "all", "primaries")
+    return draw(seed, kinds=kinds, nodes=nodes, time_limit_s=time_s, interval_s=2.0, targets=targets)
+
+
 def run(
     seed: int,
     *,
@@ -163,18 +169,7 @@ def run(
     options = {"snapCount": 60, **(settings or {})}
     system = coordination_system(nodes=nodes, program=program, settings=options, observers=observers)
     cluster = SimCluster(system, nodes=nodes, seed=seed)
-    faults = (
-        schedule
-        if schedule is not None
-        else draw(
-            seed,
-            kinds=kinds,
-            nodes=nodes,
-            time_limit_s=time_s,
-            interval_s=2.0,
-            targets=("one", "minority", "majority", "all", "primaries"),
-        )
-    )
+    faults = schedule if schedule is not None else drawn(seed, nodes, kinds, time_s)
     outcome = Outcome(cluster=cluster)
     cluster.run(lambda: _main(cluster, outcome, faults, time_s))
     for node, log in cluster.logs().items():
@@ -182,9 +177,9 @@ def run(
             outcome.epochs.setdefault(epoch, []).append(node)
         if "Traceback" in log or "Error:" in log:
             outcome.wrong.append(f"{node} crashed: {log[log.find('Traceback') :][-1500:]}")
-    outcome.wrong += [
-        f"epoch {epoch} has the leaders {who}" for epoch, who in outcome.epochs.items() if len(who) > 1
-    ]
+    for epoch, leaders in outcome.epochs.items():
+        if len(leaders) > 1:
+            outcome.wrong.append(f"epoch {epoch} has the leaders {leaders}")
     return outcome
 
 

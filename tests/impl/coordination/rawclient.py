@@ -1,4 +1,4 @@
-"""A client that speaks the protocol and does nothing of its own accord: what tests drive servers with."""
+"""A client that speaks the protocol and does nothing of its own accord: for tests."""
 
 from __future__ import annotations
 
