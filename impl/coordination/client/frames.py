@@ -27,7 +27,10 @@ class Frames:
         self._limit = limit_bytes
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that are complete with ``data``. Raises Malformed for a forbidden length."""
+        """The frames that are complete with ``data``; those not taken are given next time.
+
+        Raises Malformed for a forbidden length.
+        """
         buffer = self._buffer
         buffer += data
         at = 0
@@ -39,7 +42,8 @@ class Frames:
                 end = at + _LENGTH.size + length
                 if end > len(buffer):
                     return
-                yield bytes(buffer[at + _LENGTH.size : end])
+                body = bytes(buffer[at + _LENGTH.size : end])
                 at = end
+                yield body
         finally:
             del buffer[:at]

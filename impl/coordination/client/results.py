@@ -34,6 +34,13 @@ class Created(NamedTuple):
     zxid: int
 
 
+class Made(NamedTuple):
+    """What a creation within a transaction tells: the new znode's path."""
+
+    path: str
+    zxid: int
+
+
 class Existing(NamedTuple):
     """``stat`` is None if there is no such znode."""
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from impl.coordination.protocol.jute import Malformed
 from impl.coordination.protocol.opcodes import SHAPES, Op
 from impl.coordination.protocol.records import SetWatches2Request, SetWatchesRequest, WatcherEvent
+from impl.coordination.tree import ancestors
 from impl.coordination.watches import Event, Kind
 
 _FRAME_BYTES = 128 * 1024
@@ -86,7 +87,7 @@ class ClientWatches:
         called |= self._tables[Table.PERSISTENT].get(event.path, {})
         recursive = self._tables[Table.RECURSIVE]
         if recursive and event.type != Event.CHILDREN_CHANGED:
-            for path in _upwards(event.path):
+            for path in ancestors(event.path):
                 called |= recursive.get(path, {})
         return list(called)
 
@@ -119,10 +120,3 @@ def _chunks(entries: Iterable[tuple[Table, str]]) -> Iterator[list[tuple[Table, 
         chunk.append(entry)
     if chunk:
         yield chunk
-
-
-def _upwards(path: str) -> Iterator[str]:
-    while path != "/":
-        yield path
-        path = path.rpartition("/")[0] or "/"
-    yield path
