@@ -14,10 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 from checkers.verdict import Anomaly
-from reports.events import Shown
+from reports.events import Shown, brief_text
 from reports.text import brief, seconds
 
 REAL_TIME = "real time"
+NONLINEARIZABLE = "nonlinearizable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,17 @@ def edges(anomaly: Anomaly, ops: Sequence[Shown]) -> tuple[Edge, ...]:
     told = [edge for edge in _told(anomaly) if {edge.source, edge.target} <= known]
     if told:
         return tuple(told)
+    if anomaly.name == NONLINEARIZABLE and len(ops) > 2:
+        return _by_value(ops)
     return (*_real_time(ops), *_closing(anomaly, ops))
 
 
-def cyclic(found: Sequence[Edge]) -> bool:
-    """Whether every directed edge leads to where the next begins, and the last to the first."""
-    if len(found) < 2 or not all(edge.directed for edge in found):
-        return False
-    following = (*found[1:], found[0])
-    return all(edge.target == other.source for edge, other in zip(found, following, strict=True))
+def closed(found: Sequence[Edge]) -> bool:
+    """Whether every edge leads to where the next begins, and the last to the first."""
+    following = (*found[1:], *found[:1])
+    return len(found) > 1 and all(
+        edge.target == other.source for edge, other in zip(found, following, strict=True)
+    )
 
 
 def sentence(edge: Edge, ops: Sequence[Shown]) -> str:
@@ -95,10 +98,20 @@ def _real_time(ops: Sequence[Shown]) -> list[Edge]:
 def _closing(anomaly: Anomaly, ops: Sequence[Shown]) -> list[Edge]:
     if len(ops) < 2:
         return []
-    first, last = ops[0].index, ops[-1].index
-    if (close := CLOSING.get(anomaly.name)) is not None:
-        return [close(anomaly.details, first, last)]
-    return [Edge(last, first, anomaly.name, directed=False)]
+    close = CLOSING.get(anomaly.name)
+    return [] if close is None else [close(anomaly.details, ops[0].index, ops[-1].index)]
+
+
+def _by_value(ops: Sequence[Shown]) -> tuple[Edge, ...]:
+    """Around the operations: real time where it orders two, else the value that ties them together."""
+    found = []
+    for one, other in zip(ops, (*ops[1:], ops[0]), strict=True):
+        if real_time := _real_time((one, other)):
+            found += real_time
+        elif one.value == other.value != "":
+            reason = f"both are about the value {brief_text(one.value, 40)}"
+            found.append(Edge(one.index, other.index, reason, directed=False))
+    return tuple(found)
 
 
 def _smaller_id(details: Mapping[str, Any], first: int, last: int) -> Edge:

@@ -19,7 +19,7 @@ def ring(ops: Sequence[Shown], edges: Sequence[Edge]) -> Figure | None:
     """``ops`` around a ring, clockwise from the left or the top; None for less than two or too many."""
     if not 2 <= len(ops) <= MAX_OPS or not edges:
         return None
-    height = 190.0 if len(ops) == 2 else 200.0 + 62.0 * len(ops)
+    height = 190.0 if len(ops) == 2 else 200.0 + 66.0 * len(ops)
     centres = _centres(len(ops), height)
     place = {op.index: centre for op, centre in zip(ops, centres, strict=True)}
     boxes = [_box(op, *place[op.index]) for op in ops]
@@ -61,7 +61,7 @@ def _edge(
     if count == 2:
         return _between_two(edge, source, target)
     middle = ((source[0] + target[0]) / 2, (source[1] + target[1]) / 2)
-    away = 0.16
+    away = 0.3
     control = (
         middle[0] + (middle[0] - WIDTH / 2) * away,
         middle[1] + (middle[1] - height / 2) * away,
@@ -74,7 +74,10 @@ def _edge(
     lines = wrapped(edge.reason, _LABEL_CHARACTERS)
     return [
         Curve(*start, *control, *end, arrow=edge.directed, style=_edge_style(edge)),
-        *(Text(on_curve[0], on_curve[1] + 14 * n, text) for n, text in enumerate(lines)),
+        *(
+            Text(on_curve[0], on_curve[1] + 4 + 14 * n, text, style="label reason")
+            for n, text in enumerate(lines)
+        ),
     ]
 
 

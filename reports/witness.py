@@ -16,7 +16,7 @@ from history.history import History
 from reports.events import Shown, shown_ops
 from reports.faults import Fault
 from reports.intervals import intervals
-from reports.reasons import cyclic, edges, sentence
+from reports.reasons import closed, edges, sentence
 from reports.ring import ring
 from reports.sequences import PREFIX_SHOWN, offsets, prefix
 from reports.shapes import Figure
@@ -52,7 +52,7 @@ def witness(
     """The witness of one anomaly; operations that the history does not have are left out."""
     ops = shown_ops(history, anomaly.ops[:MAX_OPS])
     found = edges(anomaly, ops)
-    graph = ring(ops, found) if cyclic(found) or len(ops) == 2 else None
+    graph = ring(ops, found) if closed(found) else None
     drawn = (_prefix(history, anomaly, ops), graph, offsets(anomaly.details), intervals(history, ops))
     reasons = [sentence(edge, ops) for edge in found]
     return Witness(
