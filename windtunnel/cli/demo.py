@@ -25,6 +25,7 @@ IDS = ("snowflake", "autoincrement", "uuid")
 MUTANT = TestSpec(workload="snowflake", mutant="snowflake-guard-in-memory")
 SEEDS_MAX = 50
 BUDGET_RUNS = 200
+DIGITS = 12
 
 
 def demo(store: options.Store = options.STORE) -> None:
@@ -46,9 +47,8 @@ def _correct_code(console: Console, store: Path) -> bool:
         counts = {part.checker: part.counts for part in leaves(run.verdict)}["fault-coverage"]
         landed = f"{counts['landed']} of {counts['planned']}"
         operations = str(len(run.history.operations()))
-        table.add_row(
-            workload, styled(run.verdict.valid), operations, landed, f"{run.cpu_s:.2f} s", run.digest
-        )
+        cpu, digest = f"{run.cpu_s:.2f} s", (run.digest or "")[:DIGITS]
+        table.add_row(workload, styled(run.verdict.valid), operations, landed, cpu, digest)
     console.print(table)
     return all(valid is True for valid in verdicts)
 
