@@ -68,7 +68,9 @@ def clocks(history: History, nodes: Sequence[str], end_ns: int) -> tuple[Clock, 
     for hand in hands.values():
         hand.moved(end_ns // 1000, hand.offset_us, None)
     touched = (
-        (node, hand) for node, hand in hands.items() if any(low or high for *_, low, high in hand.spans)
+        (node, hand)
+        for node, hand in hands.items()
+        if any(low is None or low or high for *_, low, high in hand.spans)
     )
     return tuple(Clock(node=node, spans=tuple(hand.spans)) for node, hand in touched)
 
