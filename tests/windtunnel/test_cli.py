@@ -237,6 +237,24 @@ def test_a_run_directory_is_a_history_too_and_gets_the_same_verdict(cli) -> None
 # --- replay, shrink, campaign, list -----------------------------------------------------------
 
 
+@pytest.mark.parametrize("form", ["jepsen-edn", "jepsen-json", "jsonl"])
+def test_a_run_in_another_format_gets_the_same_verdict(cli, tmp_path: Path, form: str) -> None:
+    cli("run", "snowflake", "--seed", 1, "--time-limit", 5)
+    assert cli("convert", "store/latest", "--to", form, "--out", "converted").code == 0
+    assert cli("check", "store/latest").code == 0
+    judged = cli("check", "converted", "--workload", "snowflake")
+    assert "INVALID" not in judged.out
+    assert "duplicated-count 0" in judged.text
+
+
+def test_a_format_that_cannot_hold_a_history_says_so(cli, tmp_path: Path) -> None:
+    text = '{"index":0,"time":1,"process":0,"type":"invoke","f":"read","key":"x"}\n'
+    (tmp_path / "keyed.jsonl").write_text(text)
+    assert cli("convert", "keyed.jsonl", "--to", "jepsen-ed", "--out", "x").code == 254
+    refused = cli("convert", "keyed.jsonl", "--to", "knossos-edn", "--out", "x")
+    assert (refused.code, "knossos-edn" in refused.text) == (254, True)
+
+
 def test_replay_runs_twice_in_fresh_processes_and_finds_the_recorded_digest(cli, tmp_path: Path) -> None:
     assert cli(*MUTANT).code == 1
     said = cli("replay", "store/latest")

@@ -13,7 +13,7 @@ from cluster.real.errors import ClusterError
 from history.errors import HistoryError, StoreError
 from nemesis.errors import ScheduleError
 from windtunnel import exits
-from windtunnel.cli import campaigns, cluster, demo, listing, repeating, report, running
+from windtunnel.cli import campaigns, cluster, converting, demo, listing, repeating, report, running
 from windtunnel.names import BadInputError
 from windtunnel.spec import versions
 
@@ -35,6 +35,7 @@ app.command("shrink")(repeating.shrink)
 app.command("campaign")(campaigns.campaign)
 app.command("report")(report.report)
 app.command("export")(report.export)
+app.command("convert")(converting.convert)
 app.command("list")(listing.list_)
 app.command("demo")(demo.demo)
 app.add_typer(cluster.cluster_app, name="cluster")

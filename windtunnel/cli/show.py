@@ -112,7 +112,8 @@ def _fault_cells(op: Op) -> tuple[str, ...]:
 
 def _cells(op: Op) -> tuple[str, ...]:
     values = (op.process, op.type, op.f, op.key, op.value if op.error is None else op.error, op.node)
-    return (str(op.index), f"{op.time / 1e9:.3f} s", *(_short(value) for value in values))
+    time = "" if op.time < 0 else f"{op.time / 1e9:.3f} s"  # foreign histories may have no times
+    return (str(op.index), time, *(_short(value) for value in values))
 
 
 def _figures(verdict: Verdict) -> str:
