@@ -2,13 +2,15 @@
 
 Around each action of a clock fault the nemesis reads the clocks of the nodes it touches, so between
 two actions on a node its offset lies between two readings. A strobe swings unrecorded; while one is on
-a node, its offset may be away from the readings by as much as it swings.
+a node, its offset may be away from the readings by as much as it swings. Within an action, which takes
+its time on a real cluster, a clock that drifts goes on drifting from the one reading to the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ class Timeline:
     offset_ns: int = 0
     known: bool = True
     active: dict[Any, int] = field(default_factory=dict)  # fault -> how far it swings, unrecorded
+    rates: dict[Any, float] = field(default_factory=dict)  # fault -> the rate it gives, 1 or not
 
     def until(self, time_ns: int, offset_ns: int | None) -> None:
         """Nothing was done to the clock from ``since_ns`` to ``time_ns``, when it was read, or not."""
@@ -42,15 +45,26 @@ class Timeline:
         low, high = (min(ends) - swing, max(ends) + swing) if sure else (-UNKNOWN_NS, UNKNOWN_NS)
         self.spans.append((self.since_ns, time_ns, low, high))
 
-    def action(self, start_ns: int, end_ns: int, read_ns: tuple[int, int] | None) -> None:
-        """Something was done to it in this time; ``read_ns`` was read before and after."""
+    def action(
+        self, start_ns: int, end_ns: int, read_ns: tuple[int, int] | None, pace: float = 0.0
+    ) -> None:
+        """Something was done to it in this time; ``read_ns`` was read before and after.
+
+        ``pace`` is how fast it drifted at most meanwhile, in seconds per second.
+        """
         self.until(start_ns, read_ns[0] if read_ns else None)
         self.since_ns, self.known = end_ns, read_ns is not None
         if read_ns is None:
             self.spans.append((start_ns, end_ns, -UNKNOWN_NS, UNKNOWN_NS))
         else:
             self.offset_ns = read_ns[1]
-            self.spans.append((start_ns, end_ns, min(read_ns), max(read_ns)))
+            drift_ns = round(pace * (end_ns - start_ns))
+            self.spans.append((start_ns, end_ns, min(read_ns) - drift_ns, max(read_ns) + drift_ns))
+
+    @property
+    def pace(self) -> float:
+        """How fast it drifts, in seconds per second: the rates of faults multiply."""
+        return abs(prod(self.rates.values()) - 1)
 
 
 def offsets(history: History, nodes: list[str]) -> dict[str, Timeline]:
@@ -96,7 +110,10 @@ def _apply(history: History, start: int, end: int, clocks: dict[str, Timeline]) 
         read = (value.get("effect") or {}).get("clock") or {}
         for node in value["nodes"]:
             clock = clocks.setdefault(node, Timeline())
-            clock.action(*times, _reading(read.get(node), history, end))
+            before = clock.pace
+            _change_rate(clock, value, history.value[start])
+            reading = _reading(read.get(node), history, end)
+            clock.action(*times, reading, max(before, clock.pace))
             _remember(clock, f, value, history.value[start])
 
 
@@ -106,12 +123,20 @@ def _heal(clock: Timeline, start_ns: int, end_ns: int, *, healed: bool) -> None:
     clock.spans.append((start_ns, end_ns, min(before), max(before)))
     clock.since_ns, clock.offset_ns, clock.known = end_ns, 0, healed
     clock.active.clear()
+    clock.rates.clear()
 
 
 def _cut_short(history: History, row: int, clocks: dict[str, Timeline]) -> None:
     """The run ended within an action: from there on nothing is known of the clocks."""
     for clock in clocks.values():
         clock.action(int(history.time[row]), int(history.time[row]), None)
+
+
+def _change_rate(clock: Timeline, value: Mapping[str, Any], start: Mapping[str, Any]) -> None:
+    if value["phase"] == "start":
+        clock.rates[value["fault"]] = start.get("args", {}).get("rate", 1.0)
+    elif value["phase"] == "end":
+        clock.rates.pop(value["fault"], None)
 
 
 def _remember(clock: Timeline, f: str, value: Mapping[str, Any], start: Mapping[str, Any]) -> None:
