@@ -240,7 +240,7 @@ def _watched(call: Call, watching: Watching | None, table: Table) -> Call:
 
 def _result(op: int, reply: Any, zxid: int, local: Local) -> Any:
     match op:
-        case Op.CREATE | Op.CREATE_CONTAINER | Op.CREATE_TTL:
+        case Op.CREATE | Op.CREATE2 | Op.CREATE_CONTAINER | Op.CREATE_TTL:
             return Made(local(reply.path), zxid)
         case Op.SET_DATA:
             return Changed(reply.stat, zxid)

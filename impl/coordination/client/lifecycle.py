@@ -2,9 +2,9 @@
 
 As ZooKeeper's own client does it: a ping at a third of the session timeout, another server after two
 thirds of silence. While somebody holds something by the session (``hold``), the pings are ``sync``
-requests, in which the leader takes part: a follower that has lost its leader goes on answering pings, and
-a holder must not believe those. A client that has reached no server for the session timeout takes its
-session for lost, counted from the sending of the last request that was answered.
+requests, in which the leader takes part: a follower that has lost its leader goes on answering pings,
+and a holder must not believe those. A client that has reached no server for the session timeout takes
+its session for lost, counted from the sending of the last request that was answered.
 """
 
 from __future__ import annotations
