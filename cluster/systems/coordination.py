@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.api import Endpoint, System
+from impl.coordination.config import parse
 from impl.coordination.server import serve
 from impl.host import Program
 
 CLIENT_PORT, QUORUM_PORT, ELECTION_PORT = 2181, 2888, 3888
 TICK_MS, INIT_LIMIT, SYNC_LIMIT = 200, 20, 5
-COMMAND = ("python", "-m", "impl.coordination", "{config}")
+COMMAND = ("python", "-m", "impl.coordination", "zoo.cfg")
 _ANSWER_WITHIN_S = 1.0
 _LEADING = ("leader", "standalone")
 
@@ -27,7 +28,8 @@ def coordination_system(
 ) -> System:
     """An ensemble of ``nodes``, the n-th of which is server n; ``observers`` among them don't vote.
 
-    ``settings`` are further keys of a ``zoo.cfg``, the same for all. The system's facts are ``nodes``,
+    ``settings`` are further keys of a ``zoo.cfg``, the same for all; ``configure`` raises ValueError for
+    one that is wrong. The system's facts are ``nodes``,
     ``servers`` (ids by node) and ``tick_ms``; sessions last 2 to 20 ticks.
     """
     further = {
@@ -42,8 +44,14 @@ def coordination_system(
         servers = {
             f"server.{number}": _line(each, each in observers) for number, each in enumerate(nodes, 1)
         }
-        config = {"name": node, "myid": nodes.index(node) + 1, "clientPort": CLIENT_PORT}
-        return config | servers | further
+        config = {"myid": nodes.index(node) + 1, "clientPort": CLIENT_PORT, **servers, **further}
+        parse(config)
+        return config
+
+    def files(node: str, nodes: tuple[str, ...]) -> Mapping[str, str]:
+        config = {"dataDir": "data", **configure(node, nodes)}
+        lines = (f"{key}={value}\n" for key, value in config.items() if key != "myid")
+        return {"zoo.cfg": "".join(lines), "data/myid": f"{config['myid']}\n"}
 
     return System(
         name="coordination",
@@ -59,6 +67,7 @@ def coordination_system(
             "servers": {node: number for number, node in enumerate(nodes, 1)},
             "tick_ms": further["tickTime"],
         },
+        files=files,
     )
 
 

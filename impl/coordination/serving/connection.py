@@ -44,15 +44,17 @@ class Waiting:
     """A request in the queue: a write or sync that is under way, or a read behind one.
 
     ``answer`` is the frame once it is known; a read has none and is answered when its turn comes.
+    ``held`` is true for a write or sync that is not under way yet, as a sync before it is.
     """
 
-    __slots__ = ("answer", "op", "payload", "xid")
+    __slots__ = ("answer", "held", "op", "payload", "xid")
 
     def __init__(self, xid: int, op: int, payload: bytes) -> None:
         self.xid = xid
         self.op = op
         self.payload = payload
         self.answer: bytes | None = None
+        self.held = False
 
 
 class Connection(asyncio.Protocol):
@@ -74,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._out: list[bytes] = []
         self._paused = False
+        self._syncing = False
         self._loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -179,6 +182,12 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, waiting: Waiting) -> None:
         self.queue.append(waiting)
+        waiting.held = self._syncing
+        if not waiting.held:
+            self._ask(waiting)
+
+    def _ask(self, waiting: Waiting) -> None:
+        self._syncing = waiting.op == Op.SYNC
         if self.clients.read_only:
             error = Code.OK if waiting.op == Op.CLOSE_SESSION else Code.NOT_READ_ONLY
             self.answer(waiting, replies.reply(waiting.xid, self.clients.tree.zxid, error))
@@ -238,10 +247,20 @@ class Connection(asyncio.Protocol):
                 break
             queue.popleft()
             self._write(first.answer or self._read(first.xid, first.op, first.payload))
+            if first.op == Op.SYNC:
+                self._go_on()
             if first.op == Op.CLOSE_SESSION:
                 self.close()
         if self._paused and len(queue) <= _QUEUE_LOW:
             self._pause(False)
+
+    def _go_on(self) -> None:
+        """Ask for what a sync held up, to the next sync: a read between must not see what follows it."""
+        self._syncing = False
+        for waiting in self.queue:
+            if waiting.held and not self._syncing:
+                waiting.held = False
+                self._ask(waiting)
 
     def notify(self, event: int, path: str) -> None:
         """A watch of this client fired."""

@@ -43,9 +43,7 @@ class DebianEnsemble:
         self._directory = directory
         ports = _free_ports(9)
         self.endpoints = [("127.0.0.1", port) for port in ports[:3]]
-        self._peers = "".join(
-            f"server.{n}=127.0.0.1:{ports[2 + n]}:{ports[5 + n]}\n" for n in (1, 2, 3)
-        )
+        self._peers = "".join(f"server.{n}=127.0.0.1:{ports[2 + n]}:{ports[5 + n]}\n" for n in (1, 2, 3))
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, number: int) -> None:
