@@ -183,6 +183,14 @@ class Client:
         """How many events servers have sent to this client's watches: how often it was woken."""
         return self._life.watch_events
 
+    def listen_events(self, listener: Watch) -> None:
+        """Have ``listener`` told of every event that a server sends, before the watch it is for."""
+        self._life.on_event.append(listener)
+
+    def move(self) -> None:
+        """Leave the server for another one, with the same session; what was sent may have happened."""
+        self._life.leave()
+
     @property
     def certain_until_s(self) -> float:
         """Until when, in ``loop.time()``, no server can have ended the session.

@@ -27,7 +27,7 @@ from impl.coordination.client.frames import MAX_FRAME_BYTES, frame
 from impl.coordination.client.pipeline import Pipeline
 from impl.coordination.client.session import Session
 from impl.coordination.client.states import State, States
-from impl.coordination.client.watches import ClientWatches, WatchEvent
+from impl.coordination.client.watches import ClientWatches, Watch, WatchEvent
 from impl.coordination.protocol import opcodes
 from impl.coordination.protocol.jute import Malformed
 from impl.coordination.protocol.opcodes import Op
@@ -79,7 +79,9 @@ class _Identity(NamedTuple):
 
 
 class Lifecycle:
-    """One session from beginning to end. ``watch_events`` counts what servers sent to its watches."""
+    """One session from beginning to end. ``watch_events`` counts what servers sent to its watches,
+    ``on_event`` are told of each.
+    """
 
     def __init__(self, settings: Settings, chroot: Chroot) -> None:
         self._settings = settings
@@ -90,6 +92,7 @@ class Lifecycle:
         self.pipeline = Pipeline(limit=settings.max_requests, timeout_s=settings.request_timeout_s)
         self.endpoint: Endpoint | None = None
         self.watch_events = 0
+        self.on_event: list[Watch] = []
         self._ring = _shuffled(settings.endpoints, settings.random)
         self._backoff = Backoff(
             settings.random,
@@ -126,6 +129,11 @@ class Lifecycle:
         for identity in self._identities:
             if not identity.accepted.done():
                 identity.accepted.set_exception(DidNotHappen(f"auth: {reason}"))
+
+    def leave(self) -> None:
+        """Go on with another server."""
+        if self._connection is not None:
+            self._connection.fail("the client moves on to another server")
 
     @property
     def certain_until_s(self) -> float:
@@ -301,7 +309,7 @@ class Lifecycle:
         watches = self.watches.fired(event)
         self.watch_events += 1
         told = WatchEvent(Event(event.type), self._chroot.local(event.path))
-        for watch in watches:
+        for watch in (*self.on_event, *watches):
             asyncio.get_running_loop().call_soon(watch, told)
 
     def _prove(self, connection: Connection, identity: _Identity) -> None:
