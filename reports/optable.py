@@ -95,13 +95,18 @@ def columns(table: OpTable) -> list[Column]:
 
 
 def text_columns(table: OpTable) -> tuple[list[Column], bytes]:
-    """What is needed to tell about single operations: codes, lengths of the texts, and the texts."""
+    """What is needed to tell about single operations: codes, lengths of the texts, and the texts.
+
+    ``said`` is 1 where there is an argument, 2 where there is a value beside it, 3 for both; the columns
+    of these have the codes of those rows only.
+    """
     encoded = [text.encode("utf-8", "backslashreplace") for text in table.texts]
     lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
     return [
         Column("key", table.key),
-        Column("argument", table.argument),
-        Column("value", table.value),
+        Column("said", (table.argument > 0) + 2 * (table.value > 0)),
+        Column("argument", table.argument[table.argument > 0]),
+        Column("value", table.value[table.value > 0]),
         Column("error", table.error),
         Column("length", lengths),
     ], b"".join(encoded)

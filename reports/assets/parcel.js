@@ -49,9 +49,20 @@ async function addTexts(run, base64) {
   for (let i = 0; i < ends.length; i++) ends[i] = end += columns.length[i];
   const decoder = new TextDecoder();
   const text = (code) => code ? decoder.decode(tail.subarray(ends[code - 1], ends[code])) : "";
-  for (const name of ["key", "argument", "value", "error"]) run.ops[name] = columns[name];
+  run.ops.key = columns.key;
+  run.ops.error = columns.error;
+  run.ops.argument = spread(columns.argument, columns.said, 1);
+  run.ops.value = spread(columns.value, columns.said, 2);
   run.texts = { count: ends.length, text };
   run.logs = header.logs;
+}
+
+// The numbers of the rows that have the flag, 0 in the others.
+function spread(numbers, flags, flag) {
+  const all = new Int32Array(flags.length);
+  let next = 0;
+  for (let i = 0; i < flags.length; i++) if (flags[i] & flag) all[i] = numbers[next++];
+  return all;
 }
 
 function opFields(run, row) {

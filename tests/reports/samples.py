@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -146,26 +147,37 @@ def failing_lock() -> Material:
 
 
 def many(count: int, processes: int = 50, every_us: int = 200) -> History:
-    """Reads, writes and cas of ``count`` clients' operations, 5000 a second unless told otherwise."""
+    """Reads, writes and cas of ``count`` operations, 5000 a second unless told otherwise.
+
+    Starts, latencies, keys, values and outcomes are independent of each other, as the worst case for
+    the size of a page.
+    """
+    stream = random.Random(count)
     events: list[tuple[int, int, int]] = []
     free = [0] * processes
-    state = 12345
     for number in range(count):
-        state = (state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
-        start = max(free[number % processes], number * every_us * 1000) + state % 100_000
-        end = start + 1_000_000 + (state >> 8) % 8_000_000
+        start = max(free[number % processes], number * every_us * 1000) + stream.randrange(200_000)
+        end = start + round(4e6 * stream.lognormvariate(0, 0.6))
         free[number % processes] = end + 1
         events += [(start, 0, number), (end, 1, number)]
     events.sort()
-    return History.from_ops(_event(place, *event, processes) for place, event in enumerate(events))
+    asked = [
+        (stream.choice(("read", "write", "cas")), stream.randrange(20), stream.randrange(100_000))
+        for _ in range(count)
+    ]
+    failed = [stream.random() < 0.1 for _ in range(count)]
+    return History.from_ops(
+        _event(place, time_ns, number % processes, asked[number], failed[number] if ends else None)
+        for place, (time_ns, ends, number) in enumerate(events)
+    )
 
 
-def _event(place: int, time_ns: int, ends: int, number: int, processes: int) -> Op:
-    f = ("read", "write", "cas")[number % 3]
-    mixed = number * 2_654_435_761 & 0xFFFFFFFF
-    value = mixed % 100_000
-    if not ends:
-        shown = None if f == "read" else value
-        return Op(place, time_ns, number % processes, "invoke", f, mixed % 20, shown)
-    type_: OpType = "fail" if mixed % 10 == 0 else "ok"
-    return Op(place, time_ns, number % processes, type_, f, mixed % 20, value, None, NODES[mixed % 5])
+def _event(
+    place: int, time_ns: int, process: int, asked: tuple[str, int, int], failed: bool | None
+) -> Op:
+    """An invocation if it is not known yet whether it failed."""
+    f, key, value = asked
+    if failed is None:
+        return Op(place, time_ns, process, "invoke", f, key, None if f == "read" else value)
+    type_: OpType = "fail" if failed else "ok"
+    return Op(place, time_ns, process, type_, f, key, value, None, NODES[(key + value) % 5])

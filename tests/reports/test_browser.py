@@ -85,7 +85,6 @@ def test_the_wheel_zooms_where_the_pointer_is(lock: webdriver.Chrome) -> None:
     before = state(lock, "timeline.timeOf(700)")
     lock.execute_script(
         "const b = arguments[0].getBoundingClientRect();"
-        "const b = arguments[0].getBoundingClientRect();"
         "const over = {clientX: b.left + 701, clientY: b.top + 100, bubbles: true, cancelable: true};"
         "arguments[0].dispatchEvent(new WheelEvent('wheel', {deltaY: -300, ...over}))",
         stage(lock),
