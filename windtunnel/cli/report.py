@@ -1,4 +1,4 @@
-"""``windtunnel report`` and ``export``: a run's page, and the same run for other programs."""
+"""``windtunnel report``, ``export``, ``index`` and ``serve``: what is read after runs, by whom."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ from rich.markup import escape
 
 from history.errors import StoreError
 from history.store import open_run
+from reports import index as store_index
 from reports import page
 from reports.github import summary, workflow_commands
 from reports.junit import junit
 from reports.material import Material, read
 from reports.perfetto import perfetto
+from reports.server import server
 from windtunnel.names import find
 
-LATEST = Path("store/latest")
+STORE = Path("store")
+LATEST = STORE / "latest"
 PAGE = "report.html"
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
 RunPath = Annotated[Path, typer.Argument(help="A run directory.")]
+Store = Annotated[Path, typer.Argument(help="Where runs are kept.")]
+Host = Annotated[
+    str, typer.Option(help="The address to listen on: others can read all runs if it is theirs.")
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")]
 Out = Annotated[Path | None, typer.Option(help="Where to write.", show_default=False)]
 Format = Annotated[str, typer.Option("--format", help="junit, perfetto or github.")]
 
@@ -58,6 +66,21 @@ def export(format_: Format, run: RunPath = LATEST, out: Out = None) -> None:
         sys.stdout.flush()
     else:
         _written(out, form(material), "wb")
+
+
+def index(store: Store = STORE) -> None:
+    """Write index.html into a store, and the pages that are missing: static files for any web server."""
+    if not store.is_dir():
+        raise StoreError(f"{store} is no store: there is no such directory")
+    Console().print(escape(str(store_index.write(store))), highlight=False, soft_wrap=True)
+
+
+def serve(store: Store = STORE, host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Show a store in the browser: search, sort, filter and compare its runs. Ctrl-C ends it."""
+    with server(store, host=host, port=port) as running:
+        url = f"http://{host}:{running.server_port}/"
+        Console().print(f"{escape(str(store))} is at {url}", highlight=False, soft_wrap=True)
+        running.serve_forever()
 
 
 def _written(path: Path, data: bytes, mode: str) -> None:
