@@ -148,6 +148,7 @@ class Node:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it, waits of threads turn into busy loops
         }
 
     # --- the machine --------------------------------------------------------------------------
