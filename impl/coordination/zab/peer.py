@@ -50,11 +50,14 @@ class Peer:
             vote = await self._look()
             self._election.state = self._state(vote)
             try:
-                await self._term(vote)
+                # In a task of its own: a task group that fails while it is cancelled raises its
+                # errors and forgets the cancellation, so it must not be this task that it forgets.
+                await asyncio.create_task(self._term(vote))
             except* (Abdicated, OSError, TimeoutError, Malformed) as ended:
                 _log.info("looking for a leader again: %s", _reasons(ended))
             finally:
                 self._service.stop()
+            _go_on_if_not_cancelled()
             await asyncio.sleep(_PAUSE_S * self._host.random.random())
 
     async def _look(self) -> Vote:
@@ -93,6 +96,13 @@ class Peer:
 
     def _wall_ms(self) -> int:
         return self._host.wall_clock_ns() // _NS_PER_MS
+
+
+def _go_on_if_not_cancelled() -> None:
+    """Raise CancelledError if that is what this task has coming."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _reasons(group: BaseExceptionGroup[BaseException]) -> str:
