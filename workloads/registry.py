@@ -6,14 +6,22 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from workloads.autoincrement import autoincrement
+from workloads.leader import leader
+from workloads.register import register
+from workloads.session import session
 from workloads.snowflake import snowflake
 from workloads.uuid import uuid
+from workloads.watch import watch
 from workloads.workload import Workload, WorkloadOptions
 
 WORKLOADS: Mapping[str, Callable[[WorkloadOptions], Workload]] = MappingProxyType(
     {
         "autoincrement": autoincrement,
+        "leader": leader,
+        "register": register,
+        "session": session,
         "snowflake": snowflake,
         "uuid": uuid,
+        "watch": watch,
     }
 )

@@ -1,0 +1,125 @@
+"""Watches, on data, on existence and on children, while servers come and go.
+
+Operations: ``watch`` (``key`` is ``data``, ``existence`` or ``children``) reads with a one-shot
+watch, goes on reading for up to two seconds, and ends when it was called and has read once more;
+``ok`` carries the log of all that it read and was told, in the order in which it came. ``change``
+of the same: sets data, creates or deletes the znode, adds a child.
+
+Fails when a watcher reads something new without having been told before, when it is told and then reads
+the old, when it is told twice, or when nothing can be watched once all is healed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from checkers.progress import progress
+from checkers.verdict import all_of
+from checkers.watches import watches
+from history.op import Op, invoke
+from impl.coordination.client.client import Client
+from impl.coordination.client.errors import OUTAGES, ServerError
+from impl.coordination.client.results import CreateMode
+from impl.coordination.client.states import Transition
+from impl.coordination.client.watches import Watch, WatchEvent
+from workloads.coordination import Session, coordination_workload, each_until_ok
+from workloads.generators import mix, numbered, repeat, stagger
+from workloads.workload import ClientContext, Workload, WorkloadOptions
+
+ROOT = "/watch"
+KINDS = ("data", "existence", "children")
+_FOR_S = 2.0
+_EVERY_S = 0.15
+
+
+class WatchClient:
+    """Counts its connections, so that the log can say on which one something came."""
+
+    def __init__(self, context: ClientContext) -> None:
+        paths = (ROOT, f"{ROOT}/data", f"{ROOT}/children")
+        self._session = Session(context, paths=paths, on_client=self._listen)
+        self._connection = 0
+
+    async def open(self) -> None:
+        await self._session.open()
+
+    async def invoke(self, op: Op) -> Op:
+        return await self._session.perform(op, self._watch if op.f == "watch" else _change)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def _listen(self, client: Client) -> None:
+        def changed(transition: Transition) -> None:
+            self._connection += transition.state.connected
+
+        client.listen(changed)
+
+    async def _watch(self, client: Client, op: Op) -> dict[str, Any]:
+        log: list[dict[str, Any]] = []
+
+        def told(event: WatchEvent) -> None:
+            log.append({"event": event.type.name.lower(), "connection": self._connection})
+
+        try:
+            first = await self._look(client, op.key, told)
+            log.insert(0, first)
+            await self._go_on(client, op.key, log)
+        finally:
+            client.discard_watch(f"{ROOT}/{op.key}", told)
+        return {"kind": op.key, "key": f"{ROOT}/{op.key}", "log": log}
+
+    async def _go_on(self, client: Client, kind: str, log: list[dict[str, Any]]) -> None:
+        """Read on, until one read after the event or until the time is over; an outage ends it."""
+        until_s = asyncio.get_running_loop().time() + _FOR_S
+        try:
+            while asyncio.get_running_loop().time() < until_s:
+                was_told = len(log) > 1 and any("event" in entry for entry in log)
+                log.append(await self._look(client, kind, None))
+                if was_told:
+                    return
+                await asyncio.sleep(_EVERY_S)
+            await client.sync(ROOT)
+            log.append(await self._look(client, kind, None))
+        except OUTAGES:
+            return
+
+    async def _look(self, client: Client, kind: str, watch: Watch | None) -> dict[str, Any]:
+        path = f"{ROOT}/{kind}"
+        if kind == "data":
+            mark = (await client.get(path, watch=watch)).stat.mzxid
+        elif kind == "children":
+            mark = (await client.children(path, watch=watch)).stat.pzxid
+        else:
+            stat = (await client.exists(path, watch=watch)).stat
+            mark = 0 if stat is None else stat.mzxid
+        return {"mark": mark, "connection": self._connection}
+
+
+async def _change(client: Client, op: Op) -> dict[str, Any]:
+    path = f"{ROOT}/{op.key}"
+    if op.key == "data":
+        return {"zxid": (await client.set(path, b"%d" % op.value)).zxid}
+    if op.key == "children":
+        made = await client.create(f"{path}/c-", mode=CreateMode.PERSISTENT_SEQUENTIAL)
+        return {"zxid": made.zxid}
+    try:
+        return {"zxid": (await client.delete(path)).zxid}
+    except ServerError:
+        return {"zxid": (await client.create(path)).zxid}
+
+
+def watch(options: WorkloadOptions) -> Workload:
+    """See the module's docstring. Raises ValueError for a mutant of another system."""
+    watching = numbered(lambda n: invoke("watch", key=KINDS[n % len(KINDS)]))
+    changing = numbered(lambda n: invoke("change", n, key=KINDS[n % len(KINDS)]))
+    return coordination_workload(
+        "watch",
+        options,
+        client=WatchClient,
+        generator=stagger(1 / options.rate, mix(watching, changing)),
+        final=each_until_ok(repeat(invoke("watch", key="data"))),
+        checker=all_of(watches=watches(), progress=progress("watch")),
+        progress=("watch",),
+    )
