@@ -14,7 +14,7 @@ from impl.coordination.requests import Request
 from impl.coordination.serving import handshake, replies, words
 from impl.coordination.serving.connection import Connection, Stage, Waiting
 from impl.coordination.tree import Result, Tree
-from impl.coordination.txns import BODIES, CreateSession
+from impl.coordination.txns import BODIES, CreateSession, zxid_of
 from impl.coordination.watches import Watches
 from impl.coordination.zab.roles import READ_ONLY, Role
 from impl.host import Host
@@ -66,6 +66,11 @@ class Clients:
     def read_only(self) -> bool:
         """Whether there is no quorum, and reads are all there is."""
         return self.role is not None and self.role.mode == READ_ONLY
+
+    @property
+    def reported_zxid(self) -> int:
+        """What the server says of itself: its last change, or the beginning of its epoch before one."""
+        return max(self.tree.zxid, zxid_of(self._replica.store.epochs.current, 0))
 
     # --- replication's side -------------------------------------------------------------------
 

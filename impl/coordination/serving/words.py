@@ -60,7 +60,7 @@ def _summary(clients: Clients) -> str:
         "Latency min/avg/max: 0/0.0/0\n"
         f"Received: {_received(clients)}\nSent: {_sent(clients)}\n"
         f"Connections: {len(clients.connections)}\nOutstanding: {_outstanding(clients)}\n"
-        f"Zxid: {clients.tree.zxid:#x}\nMode: {clients.role.mode}\n"
+        f"Zxid: {clients.reported_zxid:#x}\nMode: {clients.role.mode}\n"
         f"Node count: {len(clients.tree.nodes)}\n"
     )
 
