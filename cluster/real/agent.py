@@ -186,10 +186,6 @@ class Node:
         self.undo = undo
         return {}
 
-    def about(self) -> dict[str, object]:
-        """What there is on this machine."""
-        return {"directory": self.directory, "python": sys.executable, "faketime": faketime_library()}
-
     def end(self) -> None:
         """Undo everything."""
         if self.process is not None and self.process.poll() is None:

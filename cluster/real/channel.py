@@ -57,11 +57,6 @@ class Channel:
         self._open = True
         threading.Thread(target=self._receive, name=f"agent of {node}", daemon=True).start()
 
-    @property
-    def open(self) -> bool:
-        """Whether the agent is still there, as far as is known."""
-        return self._open
-
     async def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Have the agent do one thing and return what it says. Raises AgentError."""
         if not self._open:
