@@ -1,4 +1,4 @@
-"""How fast the simulator runs: simulated seconds per CPU second, three nodes, 60 round trips a second."""
+"""How fast the simulator runs: simulated seconds per CPU second, at 60 round trips a second."""
 
 from __future__ import annotations
 
