@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from cluster.real.errors import ClusterError
 ROOT = Path(__file__).parents[2]
 BACKENDS = ("local", "docker")
 WITHIN_S = 240
+_DIRECTORIES = (b"/run/windtunnel", b"/var/lib/windtunnel")
 
 
 def require(backend: str) -> None:
@@ -91,18 +92,17 @@ def left(backend: str) -> list[str]:
 
 
 def nodes_left() -> list[str]:
-    """Command lines of the processes of nodes that run on this machine, in whatever namespace."""
-    left = []
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = place.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        line = b" ".join(words).decode("utf-8", "replace")
-        if any(_is_node(words[index : index + 2]) for index in range(len(words))):
-            left.append(line)
-    return left
+    """Command lines of nodes and agents that run on this machine, in whatever namespace."""
+    return [line for place in Path("/proc").glob("[0-9]*") if (line := _ours(place))]
 
 
-def _is_node(words: Sequence[bytes]) -> bool:
-    return list(words) in ([b"-m", b"impl.ids"], [b"-m", b"impl.mutants"])
+def _ours(process: Path) -> str:
+    """The command line, if it is one of ours: tests of the node programs run some as well."""
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        environment = (process / "environ").read_bytes()
+    except OSError:
+        return ""
+    agent = any(word in _DIRECTORIES or word.startswith(b"/run/windtunnel/") for word in words)
+    node = any(b"FAKETIME_TIMESTAMP_FILE=" + place in environment for place in _DIRECTORIES)
+    return b" ".join(words[:4]).decode("utf-8", "replace") if agent or node else ""
