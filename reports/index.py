@@ -21,6 +21,8 @@ PAGE = "report.html"
 INDEX = "index.html"
 SCRIPTS = ("index.js",)
 TEMPLATE = "index.html.j2"
+CAMPAIGNS = "campaigns"
+"""Where the logs of campaigns are kept, beside the runs."""
 _FILES = frozenset({INDEX, "latest"})
 
 
@@ -159,7 +161,8 @@ def _foreign(store: Path) -> Iterator[str]:
     """What lies where only runs should, and is none."""
     if not store.is_dir():
         return
-    for folder in (store, *(one for one in store.iterdir() if one.is_dir() and not one.is_symlink())):
+    folders = (one for one in store.iterdir() if one.is_dir() and not one.is_symlink())
+    for folder in (store, *(one for one in folders if one.name != CAMPAIGNS)):
         for path in sorted(folder.iterdir()):
             if not path.is_dir() and path.name not in _FILES and not path.name.startswith("."):
                 yield safe(str(path.relative_to(store)), limit=200)

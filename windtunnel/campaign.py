@@ -27,7 +27,8 @@ class Finding:
     """A seed whose verdict was not valid.
 
     ``signatures`` name what failed (``checker: anomaly``) or why nothing can be said; ``deterministic``
-    tells whether a second run of the seed gave the same digest.
+    tells whether a second run of the seed gave the same digest. ``faults`` is how many began, and
+    ``failed_at_s`` when the first anomaly was complete, where that is known.
     """
 
     seed: int
@@ -36,17 +37,23 @@ class Finding:
     message: str
     digest: str | None = None
     deterministic: bool = True
+    faults: int = 0
+    failed_at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkResult:
-    """What became of one chunk: the findings in order of seed, and counters of all of its seeds."""
+    """What became of one chunk: the findings in order of seed, and counters of all of its seeds.
+
+    ``faults`` has, by kind, how many began and how many of them landed.
+    """
 
     seeds: range
     findings: tuple[Finding, ...] = ()
     simulated_s: float = 0.0
     cpu_s: float = 0.0
     rss_mb: float = 0.0
+    faults: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -8,12 +8,14 @@ import os
 import resource
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing.connection import wait
 from typing import Any
 
+from reports.faults import faults
 from windtunnel.campaign import ChunkResult, Finding
 from windtunnel.outcome import outcome_of
 from windtunnel.runner import Run, run_test
@@ -51,11 +53,13 @@ def run_chunk(entry: dict[str, Any], seeds: range) -> ChunkResult:
     started = time.process_time()
     findings: list[Finding] = []
     simulated_s = 0.0
+    thrown: Counter[tuple[str, bool]] = Counter()
     for seed in seeds:
         run = run_test(spec.with_seed(seed))
         if run.interrupted:
             raise KeyboardInterrupt
         simulated_s += run.ran_s
+        thrown.update((fault.kind, fault.landed) for fault in faults(run.history))
         if run.verdict.valid is not True:
             findings.append(_finding(run))
         del run
@@ -66,6 +70,10 @@ def run_chunk(entry: dict[str, Any], seeds: range) -> ChunkResult:
         simulated_s=simulated_s,
         cpu_s=time.process_time() - started,
         rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        faults={
+            kind: (thrown[kind, True] + thrown[kind, False], thrown[kind, True])
+            for kind in sorted({kind for kind, _ in thrown})
+        },
     )
 
 
@@ -96,4 +104,13 @@ def _finding(run: Run) -> Finding:
         message=outcome.message,
         digest=outcome.digest,
         deterministic=outcome.digest is not None and outcome == again,
+        faults=len(faults(run.history)),
+        failed_at_s=_failed_at_s(run),
     )
+
+
+def _failed_at_s(run: Run) -> float | None:
+    """When the last event of the first anomaly was recorded, in seconds of the run."""
+    last = max((max(one.ops) for one in run.verdict.anomalies[:1] if one.ops), default=-1)
+    times = run.history.time[run.history.index == last]
+    return float(times[0]) / 1e9 if len(times) else None

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,14 +14,19 @@ from rich.markup import escape
 
 from history.errors import StoreError
 from history.store import open_run
+from nemesis.errors import ScheduleError
+from nemesis.schedule_file import to_json
+from reports import campaign, page
 from reports import index as store_index
-from reports import page
 from reports.github import summary, workflow_commands
 from reports.junit import junit
 from reports.material import Material, read
 from reports.perfetto import perfetto
 from reports.server import server
-from windtunnel.names import find
+from windtunnel.names import BadInputError, find
+from windtunnel.plan import prepare
+from windtunnel.repeat import repeat_line
+from windtunnel.spec import TestSpec
 
 STORE = Path("store")
 LATEST = STORE / "latest"
@@ -34,6 +39,8 @@ Host = Annotated[
     str, typer.Option(help="The address to listen on: others can read all runs if it is theirs.")
 ]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")]
+Logs = Annotated[list[Path], typer.Argument(help="Logs of campaigns.", show_default=False)]
+CampaignOut = Annotated[Path, typer.Option("--out", help="Where to write.")]
 Out = Annotated[Path | None, typer.Option(help="Where to write.", show_default=False)]
 Format = Annotated[str, typer.Option("--format", help="junit, perfetto or github.")]
 
@@ -81,6 +88,25 @@ def serve(store: Store = STORE, host: Host = "127.0.0.1", port: Port = 8000) -> 
         url = f"http://{host}:{running.server_port}/"
         Console().print(f"{escape(str(store))} is at {url}", highlight=False, soft_wrap=True)
         running.serve_forever()
+
+
+def campaign_report(logs: Logs, out: CampaignOut = Path("campaign.html")) -> None:
+    """Write one page about campaigns from their logs; of mutants' campaigns, what caught which."""
+    campaign.write(logs, out, repeat=_repeat, schedule=_schedule)
+    Console().print(escape(str(out)), highlight=False, soft_wrap=True)
+
+
+def _repeat(spec: Mapping[str, Any], seed: int) -> str:
+    return repeat_line(TestSpec.from_dict(spec, where="the log").with_seed(seed))
+
+
+def _schedule(spec: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
+    """What that seed draws; nothing if this version cannot run the test any more."""
+    try:
+        plan = prepare(TestSpec.from_dict(spec, where="the log").with_seed(seed))
+    except (BadInputError, ScheduleError):
+        return []
+    return [to_json(fault) for fault in plan.schedule]
 
 
 def _written(path: Path, data: bytes, mode: str) -> None:

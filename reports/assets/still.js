@@ -1,0 +1,2 @@
+// A page without anything that moves.
+document.documentElement.dataset.complete = "yes";
