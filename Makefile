@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SOURCE ?= auto
 
-.PHONY: demo image test soak lint format bench clean setup
+.PHONY: demo image test soak lint format bench screenshots clean setup
 
 setup: $(READY)
 
@@ -41,6 +41,9 @@ format: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m bench
+
+screenshots: $(READY)
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.reports.screenshots
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -7,12 +7,15 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import orjson
 import pytest
 from selenium import webdriver
 
-from reports import page
+from reports import campaign, index, page
 from tests.reports.chromium import open_page, until
 from tests.reports.samples import failing_lock
+from windtunnel.spec import TestSpec
+from windtunnel.stored import run_stored
 
 AXE = "axe-core@4.14.1"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -34,17 +37,43 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
         return found.read().decode()
 
 
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of each kind, as NAME.html."""
+    folder = tmp_path_factory.mktemp("pages")
+    page.write(failing_lock(), folder / "run.html")
+    run_stored(TestSpec(workload="uuid", seed=1, time_limit_s=2), folder / "store")
+    index.write(folder / "store").rename(folder / "index.html")
+    finding = {"seed": 1, "valid": False, "signatures": ["a: b"], "message": "m"}
+    entries = (
+        {"test": {"spec": {"workload": "uuid", "mutant": "m"}}},
+        {"finding": finding},
+        {"chunk": {"seeds": [0, 9, 1], "simulated_s": 9, "cpu_s": 1, "faults": {"kill": [3, 2]}}},
+    )
+    log = folder / "log.jsonl"
+    log.write_bytes(b"\n".join(map(orjson.dumps, entries)))
+    fault = {"at_s": 1, "duration_s": 2, "kind": "kill", "nodes": ["n1"]}
+    campaign.write(
+        [log],
+        folder / "campaign.html",
+        repeat=lambda spec, seed: "run",
+        schedule=lambda spec, seed: [fault],
+    )
+    return folder
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["run", "index", "campaign"])
 def test_no_rule_of_wcag_is_broken(
-    browser: webdriver.Chrome, axe: str, tmp_path: Path, scheme: str
+    browser: webdriver.Chrome, axe: str, pages: Path, name: str, scheme: str
 ) -> None:
-    page.write(failing_lock(), tmp_path / "report.html")
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
-    open_page(browser, tmp_path / "report.html")
+    open_page(browser, pages / f"{name}.html")
     browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    browser.execute_script("window.windtunnel.toAnomaly(0)")
-    until(browser, "return document.querySelectorAll('#table-place tbody tr').length > 0")
+    if name == "run":
+        browser.execute_script("window.windtunnel.toAnomaly(0)")
+        until(browser, "return document.querySelectorAll('#table-place tbody tr').length > 0")
     browser.execute_script(axe)
     found = browser.execute_async_script("axe.run({runOnly: arguments[0]}).then(arguments[1])", RULES)
     told = [
