@@ -76,11 +76,11 @@ class TxnLog:
         """Take over what the log holds, if it leads up to and beyond the snapshot without a gap."""
         before = 0
         for record in records:
-            if before and not _follows(record.zxid, before):
+            if before and not follows(record.zxid, before):
                 raise Damaged(f"the log goes from {before:#x} to {record.zxid:#x}; a part is missing")
             before = record.zxid
         newer = [record.zxid for record in records if record.zxid > snapshot_zxid]
-        if newer and records[0].zxid > snapshot_zxid and not _follows(newer[0], snapshot_zxid):
+        if newer and records[0].zxid > snapshot_zxid and not follows(newer[0], snapshot_zxid):
             raise Damaged(
                 f"the log begins at {newer[0]:#x}, and the snapshot ends at {snapshot_zxid:#x}"
             )
@@ -202,7 +202,11 @@ class TxnLog:
                 yield Logged(record.zxid, record.data)
 
     async def truncate(self, zxid: int) -> None:
-        """Forget everything after ``zxid``; durable on return. Newest files go first."""
+        """Forget everything after ``zxid``; durable on return. Newest files go first.
+
+        What still waits to be written is written before: a part of it may be from before ``zxid``.
+        """
+        await self.sync()
         await self._marker.set(min(zxid, self._marker.zxid))
         self._close()
         for name in reversed(self._names()):
@@ -263,7 +267,7 @@ def _check_ends(scans: Sequence[tuple[str, Scan]]) -> None:
             raise Damaged(f"{name}, {found.fault}; no crash leaves a log like that")
 
 
-def _follows(zxid: int, before: int) -> bool:
+def follows(zxid: int, before: int) -> bool:
     """Whether ``zxid`` may come next: the epoch's next, or a later epoch's first."""
     if epoch_of(zxid) == epoch_of(before):
         return zxid == before + 1

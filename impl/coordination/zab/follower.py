@@ -18,6 +18,7 @@ from impl.coordination.config import Config
 from impl.coordination.protocol.jute import Malformed
 from impl.coordination.replica import Replica
 from impl.coordination.requests import Request
+from impl.coordination.storage.log import follows
 from impl.coordination.storage.snapshot import Assembler
 from impl.coordination.zab.link import Link, dial
 from impl.coordination.zab.messages import (
@@ -157,7 +158,7 @@ class Follower:
     def _propose(self, message: Proposal) -> None:
         data = message.txn or b""
         txn = txns.decode(data)
-        if txn.zxid <= self._replica.store.log.last:
+        if not follows(txn.zxid, self._replica.store.log.last):
             raise Malformed(f"{txn.zxid:#x} was proposed after {self._replica.store.log.last:#x}")
         self._replica.propose(txn, data, message.server, message.tag)
 

@@ -33,6 +33,11 @@ def test_three_voters_and_an_observer_keep_what_they_acknowledged(seed: int) -> 
     check(run(seed, servers=4, observers=("n4",), time_s=10.0))
 
 
+def test_a_leader_paused_before_its_log_was_written_loses_nothing_when_it_is_truncated() -> None:
+    """It dropped what had not been written yet, also what came before the cut."""
+    check(run(1017, servers=5, time_s=15.0))
+
+
 def test_small_epochs_and_frequent_snapshots_lose_nothing() -> None:
     check(run(301, time_s=10.0, settings={"maxCounter": 150, "snapCount": 10}))
 

@@ -134,6 +134,19 @@ def test_after_a_truncation_only_what_was_before_it_is_there(written: int, kept:
         asyncio.run(go(Path(name)))
 
 
+def test_a_truncation_keeps_what_was_not_written_yet(folder: Path) -> None:
+    made = disk(folder, CONTENT)
+
+    async def go() -> list[int]:
+        log = (await store.recover(made)).log
+        for counter in (1, 2, 3):
+            log.append(zxid_of(2, counter), creation(counter, epoch=2))
+        await log.truncate(zxid_of(2, 2))
+        return [each.zxid for each in (await store.recover(made)).log.after(zxid_of(1, COUNT))]
+
+    assert asyncio.run(go()) == [zxid_of(2, 1), zxid_of(2, 2)]
+
+
 def grown(count: int) -> Tree:
     tree = Tree()
     for counter in range(1, count + 1):
