@@ -58,8 +58,15 @@ class Peer:
         self._writer = writer
 
     async def frame(self) -> bytes:
-        size = int.from_bytes(await self._reader.readexactly(4), "big")
-        return await self._reader.readexactly(size)
+        return await self.rest(await self.word())
+
+    async def word(self) -> bytes:
+        """The first four bytes, of a frame or of a question in words."""
+        return await self._reader.readexactly(4)
+
+    async def rest(self, length: bytes) -> bytes:
+        """The frame of this length."""
+        return await self._reader.readexactly(int.from_bytes(length, "big"))
 
     async def greeting(self) -> ConnectRequest:
         return CONNECT_REQUEST.decode(await self.frame())
