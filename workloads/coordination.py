@@ -65,10 +65,9 @@ class Session:
                 await self._on_client(client)
         return self._client
 
-    async def close(self) -> None:
-        """End the session, or leave it to expire when no server can be told."""
-        if self._client is not None:
-            await closed(self._client)
+    async def close(self) -> bool:
+        """End the session, or leave it to expire when no server can be told; whether one confirmed."""
+        return self._client is not None and await closed(self._client)
 
     async def abandon(self) -> None:
         """Fall silent, as a crash would."""
@@ -90,7 +89,7 @@ class Session:
             return op.completed("fail", error=str(error))
         except MayHaveHappened as error:
             return op.completed("info", error=str(error))
-        named = {"session": f"{client.session_id:#x}", **value}
+        named = {"session": session_name(client), **value}
         return op.completed("ok", value=named, node=self.node)
 
     @property
@@ -110,6 +109,11 @@ class Session:
         return client
 
 
+def session_name(client: Client) -> str:
+    """The session's number, as servers write it."""
+    return f"{client.session_id:#x}"
+
+
 def error_name(refused: ServerError) -> str:
     """``bad-version``, ``no-node``: the code that the server answered."""
     return refused.code.name.lower().replace("_", "-")
@@ -125,13 +129,14 @@ async def make_paths(client: Client, paths: tuple[str, ...]) -> None:
                 raise
 
 
-async def closed(client: Client) -> None:
-    """Close the session within a second, or abandon it."""
+async def closed(client: Client) -> bool:
+    """Close the session within a second, or abandon it; whether a server confirmed the end."""
     try:
         async with asyncio.timeout(_CLOSE_WITHIN_S):
-            await client.close()
+            return await client.close()
     except TimeoutError:
         await client.abandon()
+        return False
 
 
 def loop_ns() -> int:

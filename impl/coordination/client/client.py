@@ -121,14 +121,17 @@ class Client:
         if self._run is None:
             self._run = asyncio.ensure_future(self._life.run())
 
-    async def close(self) -> None:
-        """End the session and its ephemerals, if a server can be told so now."""
+    async def close(self) -> bool:
+        """End the session, if a server can be told so now; whether one has confirmed it."""
+        confirmed = False
         if self.state.connected:
             try:
                 await self._ask(calls.close_session())
+                confirmed = True
             except (*OUTAGES, ServerError):
                 pass
         await self._finish("the client was closed")
+        return confirmed
 
     async def abandon(self) -> None:
         """Drop the connection and say nothing, as a crash would: the servers let the session expire."""
