@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class RealFile:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        # A file that is dropped without ``close`` must not keep its descriptor for good.
+        self._close = weakref.finalize(self, os.close, self._descriptor)
 
     def append(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -45,7 +48,7 @@ class RealFile:
         await _in_thread(_sync_data, self._descriptor)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._close()
 
 
 class DirectoryDisk:

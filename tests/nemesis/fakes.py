@@ -201,7 +201,7 @@ def _set(values: dict[Any, T], keys: Collection[Any], value: T, nothing: T) -> N
             del values[key]
 
 
-class _Clock(selectors.SelectSelector):
+class _Clock(selectors.DefaultSelector):
     """Instead of waiting, lets the time pass that would have been waited for."""
 
     now_s = 0.0
