@@ -6,10 +6,10 @@ version (KIP-482). Bodies are kio's entities; what they carry as records stays o
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from kio.index import load_request_schema, load_response_schema
@@ -71,7 +71,7 @@ class Codec:
         """The frame that answers ``request`` with ``values``."""
         version = request.version if request.supported else 0
         entity, write, tail = self._writer(request.key, version)
-        out = io.BytesIO()
+        out = BytesIO()
         out.write(bytes(8))
         out.write(tail)
         write(out, self._builder.build(entity, values))
