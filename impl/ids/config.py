@@ -1,8 +1,10 @@
 """The configuration of an ID node: what may stand in it, and what is assumed when it does not.
 
-``kind`` (required) is the generator: ``uuid4``, ``uuid7``, ``autoincrement`` or ``snowflake``.
-``port`` is where it listens, ``peers`` maps other nodes' names to ``[host, port]``. Snowflake needs
-``node_id`` (0-1023), auto-increment ``offset`` and ``step``; the rest has defaults.
+``kind`` (required) is the generator: ``uuid4``, ``uuid7``, ``autoincrement``, ``snowflake`` or
+``snowflake-leased``. ``port`` is where it listens, ``peers`` maps other nodes' names to
+``[host, port]``. Snowflake needs ``node_id`` (0-1023), leased Snowflake ``coordination``, the list of
+``[host, port]`` of the servers that lease node ids, auto-increment ``offset`` and ``step``; the rest
+has defaults.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Config:
     ``reserve`` is how many auto-increment IDs one fsync reserves, ``reserve_ms`` how far ahead of the
     clock a timestamp is reserved; after a crash that much is skipped or waited for.
     ``max_clock_wait_ms`` is the largest step back that a Snowflake node waits out within a request;
-    a larger one is refused. ``max_count`` bounds the IDs in one request.
+    a larger one is refused. ``max_count`` bounds the IDs in one request. ``session_timeout_ms`` is how
+    long a leased node id stays taken when its node is gone.
     """
 
     kind: str
@@ -41,6 +44,8 @@ class Config:
     max_count: int = 10_000
     peer_interval_ms: int = 2000
     peer_timeout_ms: int = 500
+    session_timeout_ms: int = 6000
+    coordination: tuple[tuple[str, int], ...] = ()
     peers: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
@@ -57,9 +62,16 @@ _RANGES = MappingProxyType(
         "max_count": (1, 10**6),
         "peer_interval_ms": (10, 10**7),
         "peer_timeout_ms": (1, 60_000),
+        "session_timeout_ms": (100, 600_000),
     }
 )
-_REQUIRED = MappingProxyType({"snowflake": ("node_id",), "autoincrement": ("offset", "step")})
+_REQUIRED = MappingProxyType(
+    {
+        "snowflake": ("node_id",),
+        "snowflake-leased": ("coordination",),
+        "autoincrement": ("offset", "step"),
+    }
+)
 _FOR_THE_MACHINE = ("name", "directory")
 
 
@@ -70,12 +82,17 @@ def parse(raw: Mapping[str, Any], kinds: tuple[str, ...]) -> Config:
     """
     if not isinstance(raw, Mapping):
         raise ConfigError(f"configuration is a {type(raw).__name__}; it must be an object with 'kind'")
-    known = ("kind", "peers", *_RANGES)
+    known = ("kind", "peers", "coordination", *_RANGES)
     for key in raw:
         if key not in known and key not in _FOR_THE_MACHINE:
             raise ConfigError(f"configuration has an unknown key {key!r}; {_nearest(str(key), known)}")
     numbers = {key: _number(key, raw[key]) for key in _RANGES if key in raw}
-    config = Config(kind=_kind(raw.get("kind"), kinds), peers=_peers(raw.get("peers", {})), **numbers)
+    config = Config(
+        kind=_kind(raw.get("kind"), kinds),
+        peers=_peers(raw.get("peers", {})),
+        coordination=_servers(raw.get("coordination", [])),
+        **numbers,
+    )
     for key in _REQUIRED.get(config.kind, ()):
         if key not in raw:
             raise ConfigError(f"configuration lacks {key!r}, which kind {config.kind!r} needs")
@@ -102,14 +119,20 @@ def _number(key: str, value: Any) -> int:
 def _peers(value: Any) -> dict[str, tuple[str, int]]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"'peers' is {value!r}; it must map names to [host, port]")
-    return {str(name): _address(str(name), address) for name, address in value.items()}
+    return {str(name): _address(f"peer {str(name)!r}", address) for name, address in value.items()}
 
 
-def _address(name: str, value: Any) -> tuple[str, int]:
+def _servers(value: Any) -> tuple[tuple[str, int], ...]:
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"'coordination' is {value!r}; it must be a list of [host, port]")
+    return tuple(_address("a server of 'coordination'", address) for address in value)
+
+
+def _address(what: str, value: Any) -> tuple[str, int]:
     match value:
         case [str(host), int(port)] if 0 < port < 65536:
             return host, port
-    raise ConfigError(f"peer {name!r} is {value!r}; it must be [host, port]")
+    raise ConfigError(f"{what} is {value!r}; it must be [host, port]")
 
 
 def _nearest(value: str, known: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 from impl.host import Host
 from impl.ids.autoincrement import open_autoincrement
 from impl.ids.config import Config
+from impl.ids.leased_node_id import open_leased_snowflake
 from impl.ids.snowflake_node import open_snowflake
 from impl.ids.uuid4 import open_uuid4
 from impl.ids.uuid7 import open_uuid7
@@ -30,5 +31,6 @@ GENERATORS: Mapping[str, OpenGenerator] = MappingProxyType(
         "uuid7": open_uuid7,
         "autoincrement": open_autoincrement,
         "snowflake": open_snowflake,
+        "snowflake-leased": open_leased_snowflake,
     }
 )

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 from impl.host import Host
 from impl.ids.config import Config
@@ -30,14 +31,23 @@ _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
 
 
+class Mark(Protocol):
+    """A number that outlives the node and only grows: what is below ``durable`` may be handed out."""
+
+    @property
+    def durable(self) -> int:
+        """What is known to be kept."""
+
+    async def raise_to(self, value: int) -> None:
+        """Return when ``durable`` is at least ``value``. Raises OSError or Refused."""
+
+
 class SnowflakeNode:
     """The generator of one node: a core that may not rise above what is reserved on disk."""
 
     __slots__ = ("_core", "_mark", "_max_wait_s", "_reserve_ms")
 
-    def __init__(
-        self, core: Snowflake, mark: Watermark, *, reserve_ms: int, max_clock_wait_ms: int
-    ) -> None:
+    def __init__(self, core: Snowflake, mark: Mark, *, reserve_ms: int, max_clock_wait_ms: int) -> None:
         self._core = core
         self._mark = mark
         self._reserve_ms = reserve_ms
