@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from workloads.autoincrement import autoincrement
+from workloads.election import election_chain, election_herd, election_sequence
 from workloads.ephemeral import ephemeral
 from workloads.leader import leader
+from workloads.lock import lock, lock_fenced
 from workloads.register import register
 from workloads.sequence import sequence
 from workloads.session import session
@@ -19,8 +21,13 @@ from workloads.workload import Workload, WorkloadOptions
 WORKLOADS: Mapping[str, Callable[[WorkloadOptions], Workload]] = MappingProxyType(
     {
         "autoincrement": autoincrement,
+        "election-chain": election_chain,
+        "election-herd": election_herd,
+        "election-sequence": election_sequence,
         "ephemeral": ephemeral,
         "leader": leader,
+        "lock": lock,
+        "lock-fenced": lock_fenced,
         "register": register,
         "sequence": sequence,
         "session": session,
