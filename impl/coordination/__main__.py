@@ -9,18 +9,22 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from impl import machine
 from impl.coordination import config as configuration
 from impl.coordination.config import ConfigError
 from impl.coordination.server import serve
+from impl.coordination.storage.apart import log_apart
+from impl.host import Disk, Program
+from impl.quick_loop import new_loop
 
 _DIRECTORY = "version-2"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the server that ``arguments`` describe; an exit code."""
+def main(arguments: Sequence[str], *, program: Program = serve) -> int:
+    """Run ``program`` as the server that ``arguments`` describe; an exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         values = _values(arguments)
@@ -28,7 +32,13 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    return machine.run(serve, address, f"{values['dataDir']}/{_DIRECTORY}", values)
+    directory, logs = (f"{values[key]}/{_DIRECTORY}" for key in ("dataDir", "dataLogDir"))
+    disk = partial(_disk, logs=logs if logs != directory else "")
+    return machine.run(program, address, directory, values, new_loop=new_loop, disk=disk)
+
+
+def _disk(rest: Disk, logs: str) -> Disk:
+    return log_apart(rest, machine.DirectoryDisk(logs)) if logs else rest
 
 
 def _values(arguments: Sequence[str]) -> dict[str, Any]:
@@ -43,6 +53,7 @@ def _values(arguments: Sequence[str]) -> dict[str, Any]:
         raise ConfigError(
             f"{arguments[-1]} lacks 'dataDir'; set it to the directory for the server's data"
         )
+    values.setdefault("dataLogDir", values["dataDir"])
     if any(key.startswith("server.") for key in values):
         values["myid"] = machine.read_text(f"{values['dataDir']}/myid").strip()
     return values

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from enum import IntFlag
+from enum import IntEnum
 from hashlib import sha1
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
@@ -18,8 +18,8 @@ from impl.coordination.protocol.records import ANYONE, Acl, ClientInfo, Id
 SUPER = Id("super", "")
 
 
-class Permission(IntFlag):
-    """What an ACL may grant."""
+class Permission(IntEnum):
+    """What an ACL may grant; several are added up."""
 
     READ = 1
     WRITE = 2
@@ -30,15 +30,20 @@ class Permission(IntFlag):
 
 def check(acl: Sequence[Acl], wanted: int, ids: Sequence[Id]) -> None:
     """Raise ApiError NO_AUTH unless one of ``ids`` is granted one of the ``wanted`` permissions."""
+    if not granted(acl, wanted, ids):
+        raise ApiError(Code.NO_AUTH)
+
+
+def granted(acl: Sequence[Acl], wanted: int, ids: Sequence[Id]) -> bool:
+    """Whether one of ``ids`` is granted one of the ``wanted`` permissions."""
     for entry in acl:
         if entry.permissions & wanted and entry.id == ANYONE:
-            return
+            return True
     if not acl or SUPER in ids:
-        return
-    for entry in acl:
-        if entry.permissions & wanted and any(_matches(entry.id, each) for each in ids):
-            return
-    raise ApiError(Code.NO_AUTH)
+        return True
+    return any(
+        entry.permissions & wanted and any(_matches(entry.id, each) for each in ids) for entry in acl
+    )
 
 
 def fix(acl: Sequence[Acl], ids: Sequence[Id]) -> tuple[Acl, ...]:

@@ -1,7 +1,8 @@
 """The configuration: ``zoo.cfg``, read as ZooKeeper reads it, or the same keys in a mapping.
 
-``clientPort`` is required; ``server.N=host:port:electionPort[:observer]`` for each server of an
-ensemble, of which ``myid`` is one. Keys that ZooKeeper has and that mean nothing here are let pass.
+``server.N=host:port:electionPort[:observer][;[address:]clientPort]`` stands for each server of an
+ensemble, of which ``myid`` is one; ``clientPort`` is required unless it stands there. Keys that
+ZooKeeper has and that mean nothing here are let pass.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server of the ensemble: where its peers reach it, and whether it votes."""
+    """One server of the ensemble: where its peers reach it, whether it votes.
+
+    ``client`` is the address and port for clients, if that is said in the same place.
+    """
 
     id: int
     host: str
     port: int
     election_port: int
     observer: bool = False
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,8 @@ class Config:
     """A checked configuration. ``servers`` always has ``me``; limits are in ticks.
 
     ``snap_count`` transactions lie between two snapshots; ``max_counter`` ends an epoch before its
-    counter runs over; a port of 0 is none; ``ssl`` are paths of PEM files: certificate, key, trusted.
+    counter runs over; a port of 0 is none; ``ssl`` are paths of PEM files: certificate, key, trusted;
+    ``words`` are the four-letter words that are answered, None for all.
     """
 
     me: int
@@ -53,7 +59,9 @@ class Config:
     max_counter: int = 0xFFFFFFFF
     container_check_ms: int = 60_000
     read_only: bool = False
+    enforce_quotas: bool = False
     super_digest: str = ""
+    words: frozenset[str] | None = None
 
     @property
     def tick_s(self) -> float:
@@ -63,6 +71,12 @@ class Config:
     def voters(self) -> tuple[int, ...]:
         """The ids of the servers that vote, ascending."""
         return tuple(sorted(id for id, server in self.servers.items() if not server.observer))
+
+    @property
+    def members(self) -> str:
+        """The ensemble as clients read it from ``/zookeeper/config``; empty if there is none."""
+        lines = [_member(server) for _, server in sorted(self.servers.items()) if server.host]
+        return "\n".join([*lines, "version=0"]) if lines else ""
 
     @property
     def observer(self) -> bool:
@@ -125,16 +139,21 @@ def parse(raw: Mapping[str, Any]) -> Config:
         for key, (name, low, high) in _NUMBERS.items()
         if key in values
     }
+    me, servers = _ensemble(values)
+    address, _, port = servers[me].client.rpartition(":")
+    if port:
+        numbers.setdefault("client_port", int(port))
     if "client_port" not in numbers and "secure_port" not in numbers:
         raise ConfigError("the configuration lacks 'clientPort'; set it to the port for clients")
     numbers.setdefault("client_port", 0)
-    me, servers = _ensemble(values)
     return Config(
         me=me,
         servers=servers,
-        client_address=str(values.get("clientPortAddress", "")),
+        client_address=str(values.get("clientPortAddress", address)),
+        words=_words(str(values.get("4lw.commands.whitelist", "*"))),
         ssl={name: str(values[key]) for key, name in _SSL.items() if key in values},
-        read_only=str(values.get("readonlymode.enabled", "false")).lower() == "true",
+        read_only=_flag(values, "readonlymode.enabled"),
+        enforce_quotas=_flag(values, "enforceQuota"),
         super_digest=str(values.get(_SUPER_DIGEST, "")),
         **{name: max(number, 0) for name, number in numbers.items()},
     )
@@ -161,12 +180,34 @@ def _is_server(key: str) -> bool:
 
 def _server(key: str, value: str) -> Server:
     id = _number(key, key.removeprefix("server."), 1, 254)
-    fields = value.split(";")[0].split(":")
+    for_peers, _, for_clients = value.partition(";")
+    fields = for_peers.split(":")
     wrong = ConfigError(f"{key!r} is {value!r}; it must be host:port:electionPort[:observer]")
     if not 3 <= len(fields) <= 4 or fields[3:] not in ([], ["participant"], ["observer"]):
         raise wrong
     port, election_port = (_number(key, port, 1, 65535) for port in fields[1:3])
-    return Server(id, fields[0], port, election_port, fields[3:] == ["observer"])
+    client = _client_address(key, for_clients) if for_clients else ""
+    return Server(id, fields[0], port, election_port, fields[3:] == ["observer"], client)
+
+
+def _client_address(key: str, text: str) -> str:
+    address, _, port = text.strip().rpartition(":")
+    return f"{address or '0.0.0.0'}:{_number(key, port, 1, 65535)}"
+
+
+def _member(server: Server) -> str:
+    role = "observer" if server.observer else "participant"
+    client = f";{server.client}" if server.client else ""
+    return f"server.{server.id}={server.host}:{server.port}:{server.election_port}:{role}{client}"
+
+
+def _flag(values: Mapping[str, Any], key: str) -> bool:
+    return str(values.get(key, "false")).lower() == "true"
+
+
+def _words(text: str) -> frozenset[str] | None:
+    words = frozenset(word.strip() for word in text.split(","))
+    return None if "*" in words else words
 
 
 def _number(key: str, value: Any, low: int, high: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-from impl.coordination import acl, paths, txns
+from impl.coordination import acl, paths, quotas, txns
 from impl.coordination.protocol import multi
 from impl.coordination.protocol.errors import ApiError, Code
 from impl.coordination.protocol.jute import Malformed
@@ -43,8 +43,9 @@ class Preparer:
     tree. Sessions are not known here: who may still act is for the leader to say.
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, *, enforce_quotas: bool = False) -> None:
         self._tree = tree
+        self._enforce_quotas = enforce_quotas
         self._expected: dict[str, Expected] = {}
         self._order: deque[tuple[int, str]] = deque()
         self._undo: list[tuple[str, Expected | None]] = []
@@ -84,9 +85,9 @@ class Preparer:
                 return Op.CREATE_SESSION, txns.BODIES[Op.CREATE_SESSION].decode(payload)
             case Op.CLOSE_SESSION:
                 return Op.CLOSE_SESSION, self._close_session(request.session, zxid)
-            case Op.RECONFIG:
-                raise ApiError(Code.RECONFIG_DISABLED)
         record = SHAPES[request.op].request.decode(payload)
+        if request.op == Op.RECONFIG:
+            raise ApiError(Code.RECONFIG_DISABLED)
         return request.op, self._one(request.op, record, request, zxid)
 
     def _one(self, op: int, record: Any, request: Request, zxid: int) -> Any:
@@ -97,7 +98,11 @@ class Preparer:
         done: list[txns.Part] = []
         for part in parts:
             try:
-                done.append(txns.part(part.op, self._one(part.op, part.record, request, zxid)))
+                op = _as_in_multi(part)
+                done.append(txns.part(op, self._one(op, part.record, request, zxid)))
+            except Malformed:
+                self._roll_back()
+                raise
             except ApiError as error:
                 self._roll_back()
                 return _failed(len(done), error.code, len(parts))
@@ -105,6 +110,7 @@ class Preparer:
 
     def _create(self, op: int, record: Any, request: Request, zxid: int) -> txns.Create:
         owner = _owner(op, record, request.session)
+        _check_parent(record.path)
         fixed = acl.fix(record.acl, request.ids)
         above, below = self._parent(record.path)
         acl.check(below.acl, acl.Permission.CREATE, request.ids)
@@ -116,6 +122,7 @@ class Preparer:
             raise ApiError(Code.NODE_EXISTS)
         if txns.is_session(below.owner):
             raise ApiError(Code.NO_CHILDREN_FOR_EPHEMERALS)
+        self._check_quota(path, 1, len(record.data or b""))
         creates = below.creates + 1
         self._expect(above, zxid, below._replace(creates=creates, pzxid=zxid), 1)
         self._expect(path, zxid, Znode(None, fixed, zxid, zxid, zxid, owner=owner), 0)
@@ -151,6 +158,7 @@ class Preparer:
 
     def _set_data(self, op: int, record: Any, request: Request, zxid: int) -> txns.SetData:
         node = self._checked(record.path, acl.Permission.WRITE, request.ids)
+        self._check_quota(record.path, 0, len(record.data or b"") - len(node.data or b""))
         version = _next_version(node.version, record.version)
         self._expect(record.path, zxid, node._replace(version=version), 0)
         return txns.SetData(record.path, record.data, version)
@@ -180,6 +188,17 @@ class Preparer:
             self._expect(path, zxid, None, 0)
         return txns.CloseSession(gone)
 
+    def _check_quota(self, path: str, count: int, size: int) -> None:
+        limited = self._tree.limited(path) if self._enforce_quotas else None
+        if limited is None:
+            return
+        limits, stats = (
+            self._tree.nodes.get(each)
+            for each in (quotas.limits_path(limited), quotas.stats_path(limited))
+        )
+        if limits and stats and quotas.exceeded(limits.data, stats.data, count, size):
+            raise ApiError(Code.QUOTA_EXCEEDED)
+
     # --- the state to come --------------------------------------------------------------------
 
     def _find(self, path: str) -> Znode | None:
@@ -203,8 +222,7 @@ class Preparer:
         return node
 
     def _parent(self, path: str) -> tuple[str, Znode]:
-        if "/" not in path or "\0" in path:
-            raise ApiError(Code.BAD_ARGUMENTS)
+        _check_parent(path)
         above = parent(path)
         return above, self._node(above)
 
@@ -227,6 +245,14 @@ class Preparer:
         self._undo.clear()
 
 
+def _as_in_multi(part: multi.Part) -> int:
+    """The operation that ``part`` is taken for: the real server makes no difference between the two
+    creations there, and has no znode with a time to live made by either. Raises Malformed."""
+    if part.op in (Op.CREATE, Op.CREATE2, Op.CREATE_CONTAINER) and part.record.flags in _TTL:
+        raise Malformed("a znode with a time to live is made by another operation")
+    return Op.CREATE if part.op == Op.CREATE2 else part.op
+
+
 def _failed(before: int, code: Code, count: int) -> txns.Multi:
     """No operation took effect: those before the one that failed were rolled back."""
     errors = [Code.OK] * before + [code] + [Code.RUNTIME_INCONSISTENCY] * (count - before - 1)
@@ -239,6 +265,12 @@ def _next_version(current: int, expected: int) -> int:
     return current + 1 if current < 2**31 - 1 else -(2**31)
 
 
+def _check_parent(path: str) -> None:
+    """Whether it can be said what lies above ``path``; all else is checked later."""
+    if "/" not in path or "\0" in path:
+        raise ApiError(Code.BAD_ARGUMENTS)
+
+
 def _owner(op: int, record: Any, session: int) -> int:
     """The owner of the znode to be made. Raises ApiError BAD_ARGUMENTS for flags that don't fit."""
     flags = record.flags
@@ -248,8 +280,8 @@ def _owner(op: int, record: Any, session: int) -> int:
         if not 0 < record.ttl_ms <= txns.MAX_TTL_MS:
             raise ApiError(Code.BAD_ARGUMENTS)
         return txns.ttl_owner(record.ttl_ms)
-    if flags in _CONTAINER:
-        return CONTAINER_OWNER
+    if op == Op.CREATE_CONTAINER:
+        return CONTAINER_OWNER if flags in _CONTAINER else 0
     return session if flags in _EPHEMERAL else 0
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from impl.coordination import txns
 from impl.coordination.storage.store import Store
-from impl.coordination.tree import Frozen, Result, Tree, Watcher
+from impl.coordination.tree import Acls, Frozen, Result, Tree, Watcher
 from impl.coordination.txns import Txn
 
 
@@ -35,17 +35,17 @@ class Relay:
     def __init__(self) -> None:
         self.to: Watcher | None = None
 
-    def created(self, path: str) -> None:
+    def created(self, path: str, acl: Acls, above: Acls) -> None:
         if self.to is not None:
-            self.to.created(path)
+            self.to.created(path, acl, above)
 
-    def deleted(self, path: str) -> None:
+    def deleted(self, path: str, acl: Acls, above: Acls) -> None:
         if self.to is not None:
-            self.to.deleted(path)
+            self.to.deleted(path, acl, above)
 
-    def changed(self, path: str) -> None:
+    def changed(self, path: str, acl: Acls) -> None:
         if self.to is not None:
-            self.to.changed(path)
+            self.to.changed(path, acl)
 
 
 class Replica:

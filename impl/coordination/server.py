@@ -63,8 +63,14 @@ def _tls(files: Mapping[str, str]) -> ssl.SSLContext:
     if "certificate" not in files:
         raise ConfigError("'secureClientPort' needs 'ssl.keyStore.location', a PEM file")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files["certificate"], files.get("key"))
-    if "trusted" in files:
-        context.load_verify_locations(files["trusted"])
-        context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_cert_chain(files["certificate"], files.get("key"))
+        if "trusted" in files:
+            context.load_verify_locations(files["trusted"])
+            context.verify_mode = ssl.CERT_REQUIRED
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"{' or '.join(files.values())} is no PEM file with what TLS needs ({error.reason}); Java's "
+            "key stores are not read: openssl pkcs12 makes PEM of a PKCS12 store, keytool that of a JKS"
+        ) from None
     return context

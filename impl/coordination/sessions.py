@@ -70,6 +70,17 @@ class SessionTracker:
             return Code.SESSION_MOVED
         return Code.OK
 
+    def heard(self, session: int, owner: int, now_s: float) -> Code:
+        """``session`` asks for something through ``owner``: a sign of life, if it may. As ``check``.
+
+        So a client that has an answer of the leader's lives at least its timeout from its asking.
+        ZooKeeper's leader waits for the next answer to a ping, which may be lost.
+        """
+        code = self.check(session, owner)
+        if code == Code.OK:
+            self.touch(session, now_s)
+        return code
+
     def closing(self, session: int) -> None:
         """The session is about to be closed: nothing more is accepted of it."""
         tracked = self._sessions.get(session)

@@ -13,18 +13,20 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from impl.coordination import txns
+from impl.coordination import quotas, txns
 from impl.coordination.protocol.errors import ApiError, Code
 from impl.coordination.protocol.opcodes import Op
 from impl.coordination.protocol.records import OPEN_ACL, READ_ACL, Acl, Stat
 from impl.coordination.txns import CONTAINER_OWNER, Header, Txn
+
+Acls: TypeAlias = tuple[Acl, ...]
 
 
 class Znode(NamedTuple):
     """``creates`` counts the children ever made: the suffix of the next sequential one."""
 
     data: bytes | None
-    acl: tuple[Acl, ...]
+    acl: Acls
     czxid: int = 0
     mzxid: int = 0
     pzxid: int = 0
@@ -54,25 +56,28 @@ class Result(NamedTuple):
 
 
 class Watcher(Protocol):
-    """Who is told of changes, while they are made."""
+    """Who is told of changes, while they are made; with the ACL of the znode and of the one above it."""
 
-    def created(self, path: str) -> None:
+    def created(self, path: str, acl: Acls, above: Acls) -> None:
         """``path`` came to be."""
 
-    def deleted(self, path: str) -> None:
+    def deleted(self, path: str, acl: Acls, above: Acls) -> None:
         """``path`` is gone."""
 
-    def changed(self, path: str) -> None:
+    def changed(self, path: str, acl: Acls) -> None:
         """``path`` has new data."""
 
 
 class Nobody:
     """Watches nothing."""
 
-    def created(self, path: str) -> None:
+    def created(self, path: str, acl: Acls, above: Acls) -> None:
         return
 
-    deleted = changed = created
+    deleted = created
+
+    def changed(self, path: str, acl: Acls) -> None:
+        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,8 @@ class Frozen:
     sessions: Mapping[int, Session]
 
 
-SYSTEM_PATHS = ("/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config")
+CONFIG_PATH = "/zookeeper/config"
+SYSTEM_PATHS = ("/", "/zookeeper", "/zookeeper/quota", CONFIG_PATH)
 
 
 class Tree:
@@ -98,10 +104,12 @@ class Tree:
         self.ephemerals: dict[int, dict[str, None]] = {}
         self.containers: dict[str, None] = {}
         self.expiring: dict[str, None] = {}
-        self._acls: dict[tuple[Acl, ...], tuple[Acl, ...]] = {}
+        self._limited: dict[str, None] = {}
+        self._acls: dict[Acls, Acls] = {}
         self._watcher = watcher or Nobody()
-        for path in SYSTEM_PATHS:
-            self._insert(path, Znode(b"", READ_ACL if path.endswith("config") else OPEN_ACL))
+        for path in SYSTEM_PATHS[:-1]:
+            self._insert(path, Znode(b"", OPEN_ACL))
+        self._insert(CONFIG_PATH, Znode(b"", READ_ACL, aversion=-1))
 
     @classmethod
     def thaw(cls, frozen: Frozen, watcher: Watcher | None = None) -> Tree:
@@ -116,6 +124,10 @@ class Tree:
     def freeze(self) -> Frozen:
         """A snapshot of this moment; further transactions leave it as it is."""
         return Frozen(self.zxid, dict(self.nodes), dict(self.sessions))
+
+    def describe(self, members: bytes) -> None:
+        """Say who the servers are in ``/zookeeper/config``, as the server itself was configured."""
+        self.nodes[CONFIG_PATH] = Znode(members, READ_ACL, version=-1, aversion=-1)
 
     def digest(self) -> str:
         """The same for equal states, in hex."""
@@ -138,6 +150,12 @@ class Tree:
     def child_count(self, path: str) -> int:
         """How many children ``path`` has."""
         return len(self.children.get(path, ()))
+
+    def limited(self, path: str) -> str | None:
+        """The nearest path with a quota, at or above ``path``; None if there is none."""
+        if not self._limited:
+            return None
+        return next((above for above in ancestors(path) if above in self._limited), None)
 
     def stat(self, path: str, node: Znode) -> Stat:
         """What clients are told of ``node``: changes of children are creations and deletions."""
@@ -176,7 +194,9 @@ class Tree:
         self._insert(path, node)
         above = parent(path)
         self.nodes[above] = self.nodes[above]._replace(creates=body.creates, pzxid=zxid)
-        self._watcher.created(path)
+        if self._limited:
+            self._count(path, 1, len(body.data or b""))
+        self._watcher.created(path, acl, self.nodes[above].acl)
         return Result(op, path=path, stat=self.stat(path, node))
 
     def _insert(self, path: str, node: Znode) -> None:
@@ -185,6 +205,8 @@ class Tree:
             self.children.setdefault(parent(path), {})[path[path.rindex("/") + 1 :]] = None
         if node.owner:
             self._index(path, node.owner)
+        if (limited := quotas.limited_by(path)) is not None:
+            self._limited[limited] = None
 
     def _index(self, path: str, owner: int) -> None:
         if owner == CONTAINER_OWNER:
@@ -208,7 +230,10 @@ class Tree:
         self.nodes[above] = self.nodes[above]._replace(pzxid=zxid)
         if node.owner:
             self._unindex(path, node.owner)
-        self._watcher.deleted(path)
+        if self._limited:
+            self._limited.pop(quotas.limited_by(path) or "", None)
+            self._count(path, -1, -len(node.data or b""))
+        self._watcher.deleted(path, node.acl, self.nodes[above].acl)
 
     def _unindex(self, path: str, owner: int) -> None:
         if txns.is_session(owner):
@@ -222,12 +247,32 @@ class Tree:
 
     def _set_data(self, header: Header, op: int, body: txns.SetData) -> Result:
         path = body.path
-        node = self.nodes[path]._replace(
+        before = self.nodes[path]
+        node = before._replace(
             data=body.data, version=body.version, mzxid=header.zxid, mtime=header.time_ms
         )
         self.nodes[path] = node
-        self._watcher.changed(path)
+        if self._limited:
+            self._count(path, 0, len(body.data or b"") - len(before.data or b""))
+        self._watcher.changed(path, node.acl)
         return Result(op, path=path, stat=self.stat(path, node))
+
+    def _count(self, path: str, count: int, size: int) -> None:
+        """There are ``count`` more znodes and ``size`` more bytes, at ``path``: see ``quotas``."""
+        counted = quotas.counted_by(path)
+        if counted is not None and count > 0:
+            self._count_all(counted)
+        limited = self.limited(path)
+        stats = quotas.stats_path(limited) if limited is not None else ""
+        if (node := self.nodes.get(stats)) is not None:
+            self.nodes[stats] = node._replace(data=quotas.added(node.data, count, size))
+
+    def _count_all(self, path: str) -> None:
+        below = path if path == "/" else path + "/"
+        found = [node for each, node in self.nodes.items() if each == path or each.startswith(below)]
+        stats = quotas.stats_path(path)
+        data = quotas.stats(len(found), sum(len(node.data or b"") for node in found))
+        self.nodes[stats] = self.nodes[stats]._replace(data=data)
 
     def _set_acl(self, header: Header, op: int, body: txns.SetAcl) -> Result:
         acl = self._acls.setdefault(body.acl, body.acl)

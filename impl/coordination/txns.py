@@ -169,6 +169,11 @@ def zxid_of(epoch: int, counter: int) -> int:
     return epoch << 32 | counter
 
 
+def next_zxid(zxid: int, max_counter: int) -> int | None:
+    """The zxid after ``zxid`` in its epoch; None once that has had ``max_counter`` transactions."""
+    return zxid + 1 if counter_of(zxid) < max_counter else None
+
+
 def epoch_of(zxid: int) -> int:
     """The epoch in which ``zxid`` was proposed."""
     return zxid >> 32

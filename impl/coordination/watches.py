@@ -4,16 +4,21 @@ A watch on data and one on children are told apart; a deletion fires both, once 
 watches stay when they fire; recursive ones are told of everything below, but not that children
 changed, as each child speaks for itself. Events are handed out while a transaction is applied, before
 anybody can read what it did.
+
+A client is not told of a znode that it may not read (CVE-2024-23944); a one-shot watch is used up all
+the same. What is set again after a reconnect is not looked at in this way, as with the real server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Protocol, TypeAlias
 
+from impl.coordination import acl as access
 from impl.coordination.protocol.errors import ApiError, Code
-from impl.coordination.tree import Tree, ancestors, parent
+from impl.coordination.protocol.records import Id
+from impl.coordination.tree import Acls, Tree, ancestors, parent
 
 CONNECTED = 3
 
@@ -43,7 +48,11 @@ class Mode(IntEnum):
 
 
 class Client(Protocol):
-    """A connection that watches."""
+    """A connection that watches, and who it is."""
+
+    @property
+    def ids(self) -> Sequence[Id]:
+        """By what it has authenticated as; see ``acl``."""
 
     def notify(self, event: int, path: str) -> None:
         """Put the event on the wire, before anything that is sent later."""
@@ -64,33 +73,30 @@ class Watches:
 
     # --- what the tree tells ------------------------------------------------------------------
 
-    def created(self, path: str) -> None:
+    def created(self, path: str, acl: Acls, above: Acls) -> None:
         """Fire for a new znode."""
-        self._fire(Event.CREATED, path, self._take(0, path))
-        self._children_changed(path)
+        self._fire(Event.CREATED, path, acl, self._take(0, path))
+        self._children_changed(parent(path), above)
 
-    def deleted(self, path: str) -> None:
+    def deleted(self, path: str, acl: Acls, above: Acls) -> None:
         """Fire for a znode that is gone."""
-        self._fire(Event.DELETED, path, self._take(0, path) | self._take(1, path))
-        self._children_changed(path)
+        self._fire(Event.DELETED, path, acl, self._take(0, path) | self._take(1, path))
+        self._children_changed(parent(path), above)
 
-    def changed(self, path: str) -> None:
+    def changed(self, path: str, acl: Acls) -> None:
         """Fire for new data."""
-        self._fire(Event.DATA_CHANGED, path, self._take(0, path))
+        self._fire(Event.DATA_CHANGED, path, acl, self._take(0, path))
 
-    def _children_changed(self, path: str) -> None:
-        above = parent(path)
-        watchers = self._take(1, above) | self.persistent.get(above, {})
-        for client in watchers:
-            client.notify(Event.CHILDREN_CHANGED, above)
+    def _children_changed(self, path: str, acl: Acls) -> None:
+        watchers = self._take(1, path) | self.persistent.get(path, {})
+        _tell(watchers, Event.CHILDREN_CHANGED, path, acl)
 
-    def _fire(self, event: Event, path: str, once: dict[Client, None]) -> None:
+    def _fire(self, event: Event, path: str, acl: Acls, once: dict[Client, None]) -> None:
         watchers = once | self.persistent.get(path, {})
         if self.recursive:
             for above in ancestors(path):
                 watchers |= self.recursive.get(above, {})
-        for client in watchers:
-            client.notify(event, path)
+        _tell(watchers, event, path, acl)
 
     def _take(self, which: int, path: str) -> dict[Client, None]:
         watchers = self._table(which).pop(path, None)
@@ -111,18 +117,21 @@ class Watches:
         self._add(1, path, client)
 
     def add(self, path: str, mode: int, client: Client) -> None:
-        """A watch that stays. Raises ApiError BAD_ARGUMENTS for an unknown mode."""
+        """A watch that stays. Raises ApiError MARSHALLING_ERROR for an unknown mode."""
         if mode not in (Mode.PERSISTENT, Mode.RECURSIVE):
-            raise ApiError(Code.BAD_ARGUMENTS)
+            raise ApiError(Code.MARSHALLING_ERROR)
         self._add(2 + mode, path, client)
 
     def has(self, path: str, kind: int, client: Client) -> bool:
-        """Whether ``client`` watches ``path`` in the way of ``kind``."""
-        return any(client in self._table(which).get(path, ()) for which in _tables(kind))
+        """Whether ``client`` is told of ``path`` in the way of ``kind``, from above too."""
+        if any(client in self._table(which).get(path, ()) for which in _tables(kind)):
+            return True
+        from_above = ancestors(path) if path.startswith("/") else ()
+        return any(client in self.recursive.get(above, ()) for above in from_above)
 
     def remove(self, path: str, kind: int, client: Client) -> bool:
-        """Take back what ``client`` watches at ``path``; False if there was nothing."""
-        found = self.has(path, kind, client)
+        """Take back what ``client`` watches at ``path`` itself; False if there was nothing."""
+        found = any(client in self._table(which).get(path, ()) for which in _tables(kind))
         for which in _tables(kind):
             self._discard(which, path, client)
         return found
@@ -191,12 +200,18 @@ class Watches:
             self._of_client[client].pop((which, path), None)
 
 
+def _tell(watchers: Iterable[Client], event: Event, path: str, acl: Acls) -> None:
+    for client in watchers:
+        if access.granted(acl, access.Permission.READ, client.ids):
+            client.notify(event, path)
+
+
 def _tables(kind: int) -> tuple[int, ...]:
     match kind:
         case Kind.CHILDREN:
-            return (1,)
+            return (1, 2, 3)
         case Kind.DATA:
-            return (0,)
+            return (0, 2, 3)
         case Kind.ANY:
             return (0, 1, 2, 3)
-    raise ApiError(Code.BAD_ARGUMENTS)
+    raise ApiError(Code.MARSHALLING_ERROR)

@@ -78,9 +78,11 @@ MUTANTS = (
         program=serve_with("autoincrement", _open_recomputed),
         failure="InnoDB before MySQL 8.0 (MySQL bug 199): the counter lived in memory and was computed "
         "anew as MAX(id) + 1 after a restart, so IDs of deleted rows came back",
+        workload="autoincrement",
         caught_by="unique-ids",
         seeds=5,
         faults=("kill", "power", "rolling-restart"),
+        on_real_clusters=True,
     ),
     Mutant(
         name="autoincrement-fsync-after-answer",
@@ -88,6 +90,7 @@ MUTANTS = (
         program=serve_with("autoincrement", _open_late_fsync),
         failure="INCR on Redis with 'appendfsync everysec', or 'innodb_flush_log_at_trx_commit=2': a "
         "power cut loses the last second of the counter",
+        workload="autoincrement",
         caught_by="unique-ids",
         seeds=30,
         faults=("power",),
@@ -97,7 +100,9 @@ MUTANTS = (
         kind="autoincrement",
         program=_serve_with_offset_of_the_first,
         failure="a MySQL multi-master pair where auto_increment_offset was cloned along with the server",
+        workload="autoincrement",
         caught_by="autoincrement",
         seeds=1,
+        on_real_clusters=True,
     ),
 )

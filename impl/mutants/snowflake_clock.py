@@ -57,6 +57,7 @@ MUTANTS = (
         program=serve_with("snowflake", _open_unguarded),
         failure="ports of Twitter's Snowflake that leave out its 'Clock is moving backwards' check: "
         "after an NTP step or the leap second of 2012 they go through the same milliseconds again",
+        workload="snowflake",
         caught_by="monotonic",
         seeds=20,
         faults=("clock-bump", "clock-strobe", "clock-drift", "clock-reset"),
@@ -67,6 +68,7 @@ MUTANTS = (
         program=serve_with("snowflake", _open_in_memory),
         failure="Twitter's own Snowflake: the last timestamp is a field of the process, so a node that "
         "restarts while its clock is being set back repeats what it gave out before",
+        workload="snowflake",
         caught_by="monotonic",
         seeds=50,
         faults=("kill", "clock-bump"),

@@ -96,8 +96,10 @@ MUTANTS = (
         program=_serve_with_shared_id,
         failure="node ids derived from a part of the address, as Sonyflake takes the low 16 bits of the "
         "private IP: pods in different networks come out the same",
+        workload="snowflake",
         caught_by="snowflake",
         seeds=1,
+        on_real_clusters=True,
     ),
     Mutant(
         name="snowflake-sequence-not-reset",
@@ -105,14 +107,17 @@ MUTANTS = (
         program=serve_with("snowflake", _open_not_reset),
         failure="the counter goes on from one millisecond to the next and runs into the node id after "
         "4096 IDs in all",
+        workload="snowflake",
         caught_by="snowflake",
         seeds=5,
+        on_real_clusters=True,
     ),
     Mutant(
         name="snowflake-sequence-not-masked",
         kind="snowflake",
         program=serve_with("snowflake", _open_not_masked),
         failure="no check for overflow: the 4097th ID of a millisecond has the node id of a neighbour",
+        workload="snowflake",
         caught_by="snowflake",
         seeds=5,
     ),
@@ -122,7 +127,9 @@ MUTANTS = (
         program=serve_with("snowflake", _open_in_seconds),
         failure="time() gives seconds in PHP, Python and C: the IDs look right, sort after one another, "
         "and are 1000 times too small against those of every other node",
+        workload="snowflake",
         caught_by="snowflake",
         seeds=1,
+        on_real_clusters=True,
     ),
 )

@@ -67,8 +67,10 @@ MUTANTS = (
         program=serve_with("uuid7", _open_random_within_ms),
         failure="ULID and UUID v7 libraries without the monotonic option: rows of one millisecond are "
         "inserted in random order",
+        workload="uuid",
         caught_by="monotonic",
         seeds=1,
+        on_real_clusters=True,
     ),
     Mutant(
         name="uuid7-follows-clock-back",
@@ -76,6 +78,7 @@ MUTANTS = (
         program=serve_with("uuid7", _open_follows_clock),
         failure="generators that keep order within a millisecond only: an NTP step back puts new rows "
         "before old ones",
+        workload="uuid",
         caught_by="monotonic",
         seeds=20,
         faults=("clock-bump", "clock-strobe", "clock-drift", "clock-reset"),
@@ -86,8 +89,10 @@ MUTANTS = (
         program=serve_with("uuid4", _open_seeded_by_pid),
         failure="Debian's OpenSSL (CVE-2008-0166): the process id was the only entropy, and in "
         "containers it is always 1",
+        workload="uuid",
         caught_by="unique-ids",
         seeds=1,
+        on_real_clusters=True,
     ),
     Mutant(
         name="uuid4-same-stream-after-restart",
@@ -95,8 +100,10 @@ MUTANTS = (
         program=serve_with("uuid4", _open_seeded_by_name),
         failure="a virtual machine that is resumed from one snapshot again and again, or a generator "
         "seeded by host name: each start goes through the same numbers",
+        workload="uuid",
         caught_by="unique-ids",
         seeds=5,
         faults=("kill", "power", "rolling-restart"),
+        on_real_clusters=True,
     ),
 )

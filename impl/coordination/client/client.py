@@ -198,7 +198,7 @@ class Client:
     def certain_until_s(self) -> float:
         """Until when, in ``loop.time()``, no server can have ended the session.
 
-        Counted from the sending of the last request in whose answer the leader took part; kept
+        Counted from the sending of the last request in whose answer a quorum took part; kept
         fresh while somebody ``hold``s.
         """
         return self._life.certain_until_s
@@ -211,8 +211,14 @@ class Client:
         """Run ``work`` on its own until it is done or the session is over."""
         task = asyncio.ensure_future(work)
         self._errands[task] = None
-        task.add_done_callback(self._errands.pop)
+        task.add_done_callback(self._errand_done)
         return task
+
+    def _errand_done(self, task: asyncio.Task[Any]) -> None:
+        """Whoever awaits an errand is told what it raised; nobody else needs to be."""
+        del self._errands[task]
+        if not task.cancelled():
+            task.exception()
 
     # --- changes ------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from impl.coordination.protocol.jute import Malformed
+from impl.coordination.protocol.records import REQUEST_HEADER, RequestHeader
 
 MAX_FRAME_BYTES = 0xFFFFF
 _LENGTH = struct.Struct(">i")
@@ -15,6 +16,11 @@ def frame(*pieces: bytes) -> bytes:
     """``pieces`` as one frame."""
     body = b"".join(pieces)
     return _LENGTH.pack(len(body)) + body
+
+
+def request(xid: int, op: int, record: bytes) -> bytes:
+    """The frame of a request."""
+    return frame(REQUEST_HEADER.encode(RequestHeader(xid, op)), record)
 
 
 class Frames:

@@ -16,14 +16,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from impl.coordination.client import calls
 from impl.coordination.client.backoff import Backoff
 from impl.coordination.client.chroot import Chroot
 from impl.coordination.client.connection import Connection, Endpoint, Refused, connect, is_writable
-from impl.coordination.client.errors import DidNotHappen
-from impl.coordination.client.frames import MAX_FRAME_BYTES, frame
+from impl.coordination.client.frames import MAX_FRAME_BYTES, request
+from impl.coordination.client.identities import Identities
 from impl.coordination.client.pipeline import Pipeline
 from impl.coordination.client.session import Session
 from impl.coordination.client.states import State, States
@@ -32,13 +32,10 @@ from impl.coordination.protocol import opcodes
 from impl.coordination.protocol.jute import Malformed
 from impl.coordination.protocol.opcodes import Op
 from impl.coordination.protocol.records import (
-    AUTH,
     REPLY_HEADER,
-    REQUEST_HEADER,
     WATCHER_EVENT,
     AuthPacket,
     ReplyHeader,
-    RequestHeader,
     WatcherEvent,
 )
 from impl.coordination.watches import Event
@@ -71,13 +68,6 @@ class _Expired(Exception):
     """The session is over."""
 
 
-class _Identity(NamedTuple):
-    """Credentials, and who waits for the server's word on them."""
-
-    packet: AuthPacket
-    accepted: asyncio.Future[None]
-
-
 class Lifecycle:
     """One session from beginning to end. ``watch_events`` counts what servers sent to its watches,
     ``on_event`` are told of each.
@@ -102,10 +92,10 @@ class Lifecycle:
         )
         self._connection: Connection | None = None
         self._pings: deque[float] = deque()
-        self._identities: list[_Identity] = []
-        self._unproven: deque[_Identity] = deque()
+        self._identities = Identities()
         self._holds = 0
         self._held_since_s = math.inf
+        self._connected_s = math.inf
 
     async def run(self) -> None:
         """Live until the session is over; the state says how it ended."""
@@ -126,9 +116,7 @@ class Lifecycle:
         self.states.enter(state, reason)
         self.pipeline.end(f"the session is {state.value}: {reason}")
         self.watches.clear()
-        for identity in self._identities:
-            if not identity.accepted.done():
-                identity.accepted.set_exception(DidNotHappen(f"auth: {reason}"))
+        self._identities.end(reason)
 
     def leave(self) -> None:
         """Go on with another server."""
@@ -144,23 +132,22 @@ class Lifecycle:
         return session.confirmed_s + session.timeout_s * (1 - self._settings.margin)
 
     def hold(self) -> Callable[[], None]:
-        """Keep the leader's word for the session fresh until what is returned is called."""
-        if not self._holds:
-            self._held_since_s = asyncio.get_running_loop().time()
+        """Keep the leader's word for the session fresh until what is returned is called.
+
+        The first to hold has it asked for at once: the last one may be about to run out.
+        """
         self._holds += 1
+        if self._holds == 1:
+            self._held_since_s = asyncio.get_running_loop().time()
+            if self._connection is not None and self.states.now.state == State.CONNECTED:
+                self._ping(self._connection, self._held_since_s)
         return self._release_one
 
     def authenticate(self, packet: AuthPacket) -> asyncio.Future[None]:
         """Send ``packet`` now and at the beginning of each further connection."""
-        accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        state = self.states.now.state
-        if state.final:
-            accepted.set_exception(DidNotHappen(f"auth: the session is {state.value}"))
-            return accepted
-        identity = _Identity(packet, accepted)
-        self._identities.append(identity)
-        if self._connection is not None:
-            self._prove(self._connection, identity)
+        accepted = self._identities.add(packet)
+        if (state := self.states.now.state).final:
+            self._identities.end(f"the session is {state.value}")
         return accepted
 
     # --- finding a server ---------------------------------------------------------------------
@@ -198,18 +185,16 @@ class Lifecycle:
         except Refused as refused:
             raise _Expired(str(refused)) from None
         self.session.adopt(welcome.response, welcome.sent_s, read_only=welcome.read_only)
-        self._backoff.reset()
         self._begin(connection, read_only=welcome.read_only)
         return connection
 
     def _begin(self, connection: Connection, *, read_only: bool) -> None:
         self._connection, self.endpoint = connection, connection.endpoint
+        self._connected_s = asyncio.get_running_loop().time()
         self._pings.clear()
-        self._unproven.clear()
-        for identity in self._identities:
-            self._prove(connection, identity)
+        self._identities.attach(connection.send)
         for op, record in self.watches.requests(self.session.last_zxid):
-            connection.send(_frame(opcodes.XID_SET_WATCHES, op, record))
+            connection.send(request(opcodes.XID_SET_WATCHES, op, record))
         state = State.CONNECTED_READ_ONLY if read_only else State.CONNECTED
         self.states.enter(state, f"{connection.endpoint.host}:{connection.endpoint.port}")
         self.pipeline.attach(connection.send)
@@ -235,6 +220,7 @@ class Lifecycle:
     def _lose(self, connection: Connection, reason: str) -> None:
         connection.fail(reason)
         self._connection = self.endpoint = None
+        self._identities.detach()
         self.states.enter(State.SUSPENDED, reason)
         self.pipeline.detach(reason)
 
@@ -255,9 +241,10 @@ class Lifecycle:
             await asyncio.sleep(min(ping_s, give_up_s) - now_s)
 
     def _last_word_s(self, connection: Connection) -> float:
+        """Since when the server owes us one: of its own, or while somebody holds, a quorum's."""
         if self._holds and self.states.now.state == State.CONNECTED:
-            confirmed_s = max(self.session.confirmed_s, self._held_since_s)
-            return min(connection.heard_s, confirmed_s)
+            asked_s = max(self._held_since_s, self._connected_s)
+            return min(connection.heard_s, max(self.session.confirmed_s, asked_s))
         return connection.heard_s
 
     def _ping(self, connection: Connection, now_s: float) -> None:
@@ -265,7 +252,7 @@ class Lifecycle:
             self.pipeline.submit(calls.sync("/")).add_done_callback(_ignore)
         else:
             self._pings.append(now_s)
-            connection.send(_frame(opcodes.XID_PING, Op.PING, b""))
+            connection.send(request(opcodes.XID_PING, Op.PING, b""))
 
     async def _look_for_writable(self, connection: Connection) -> None:
         """Leave a read-only server as soon as another one has a quorum."""
@@ -284,6 +271,7 @@ class Lifecycle:
 
     def _receive(self, body: bytes) -> None:
         header, at = REPLY_HEADER.read(body)
+        self._backoff.reset()
         match header.xid:
             case opcodes.XID_WATCH:
                 self._fire(WATCHER_EVENT.read(body, at)[0])
@@ -291,7 +279,8 @@ class Lifecycle:
                 if self._pings:
                     self.session.answered(self._pings.popleft())
             case opcodes.XID_AUTH:
-                self._proved(header)
+                if not self._identities.judged(accepted=not header.error):
+                    self.end(State.AUTH_FAILED, "the server does not accept the credentials")
             case opcodes.XID_SET_WATCHES:
                 if header.error:
                     raise Malformed(f"the server answers {header.error} to the watches we had")
@@ -312,25 +301,8 @@ class Lifecycle:
         for watch in (*self.on_event, *watches):
             asyncio.get_running_loop().call_soon(watch, told)
 
-    def _prove(self, connection: Connection, identity: _Identity) -> None:
-        self._unproven.append(identity)
-        connection.send(_frame(opcodes.XID_AUTH, Op.AUTH, AUTH.encode(identity.packet)))
-
-    def _proved(self, header: ReplyHeader) -> None:
-        if not self._unproven:
-            raise Malformed("the server answers an authentication that it was not asked for")
-        identity = self._unproven.popleft()
-        if header.error:
-            self.end(State.AUTH_FAILED, "the server does not accept the credentials")
-        elif not identity.accepted.done():
-            identity.accepted.set_result(None)
-
     def _release_one(self) -> None:
         self._holds -= 1
-
-
-def _frame(xid: int, op: int, record: bytes) -> bytes:
-    return frame(REQUEST_HEADER.encode(RequestHeader(xid, op)), record)
 
 
 def _shuffled(endpoints: Sequence[Endpoint], source: random.Random) -> deque[Endpoint]:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from impl.coordination.client.errors import DidNotHappen, MayHaveHappened, from_reply
-from impl.coordination.client.frames import frame
+from impl.coordination.client.frames import request as request_frame
 from impl.coordination.protocol.errors import Code
 from impl.coordination.protocol.jute import Malformed
 from impl.coordination.protocol.opcodes import WRITES, Op
-from impl.coordination.protocol.records import REQUEST_HEADER, ReplyHeader, RequestHeader
+from impl.coordination.protocol.records import ReplyHeader
 
 _XID_END = 2**31 - 1
 _THROUGH_THE_LEADER = WRITES | {Op.CREATE_TTL, Op.SYNC}
@@ -144,8 +144,7 @@ class Pipeline:
         request.xid = self._xid
         request.sent_s = asyncio.get_running_loop().time()
         self._pending.append(request)
-        header = REQUEST_HEADER.encode(RequestHeader(request.xid, request.call.op))
-        self._send(frame(header, request.call.payload))
+        self._send(request_frame(request.xid, request.call.op, request.call.payload))
 
     def _settle(self, request: _Request, header: ReplyHeader, result: Any) -> None:
         call = request.call

@@ -3,9 +3,10 @@
 Times are ``loop.time()`` in seconds. A server that answers heard the question no earlier than it was
 sent; so counting from the sending can only end the session sooner here than there.
 
-There are two grades of knowledge. Any answer shows that *a server* has heard of the session. Only what
-passed through the leader (a handshake, a write, a sync) shows that the one who lets sessions expire has;
-a follower that is cut off from the leader answers pings for a while.
+There are two grades of knowledge. Any answer shows that *a server* has heard of the session. Only what a
+quorum had a part in (a new session, a write, a sync) shows that the one who lets sessions expire has: a
+follower that is cut off from the leader answers pings for a while, and a leader that was deposed takes a
+session back from what it knew.
 """
 
 from __future__ import annotations
@@ -42,14 +43,15 @@ class Session:
         return ConnectRequest(0, self.last_zxid, self._wished_ms, self.id, self.password)
 
     def adopt(self, response: ConnectResponse, sent_s: float, *, read_only: bool) -> None:
-        """A server accepted what was sent at ``sent_s``."""
+        """A server accepted what was sent at ``sent_s``: a new session, or this one once more."""
+        new = self.id != response.session
         self.id = response.session
         self.password = response.password or NO_PASSWORD
         self.timeout_s = response.timeout_ms / 1000
         self._writable = self._writable or not read_only
         if self._writable:
             self.heard_s = sent_s
-        if not read_only:
+        if new and not read_only:
             self.confirmed_s = sent_s
 
     def answered(self, sent_s: float) -> None:
@@ -58,7 +60,7 @@ class Session:
             self.heard_s = sent_s
 
     def confirmed(self, sent_s: float) -> None:
-        """The leader had a part in the answer to what was sent at ``sent_s``."""
+        """A quorum had a part in the answer to what was sent at ``sent_s``."""
         if self.confirmed_s < sent_s:
             self.confirmed_s = sent_s
 

@@ -33,6 +33,7 @@ class Code(IntEnum):
     EPHEMERAL_ON_LOCAL_SESSION = -120
     NO_WATCHER = -121
     RECONFIG_DISABLED = -123
+    QUOTA_EXCEEDED = -125
 
 
 class ApiError(Exception):

@@ -84,6 +84,7 @@ SHAPES: Mapping[int, Shape] = MappingProxyType(
         Op.CHECK: Shape(records.PATH_VERSION, records.NOTHING),
         Op.CHECK_WATCHES: Shape(records.PATH_TYPE, records.NOTHING),
         Op.REMOVE_WATCHES: Shape(records.PATH_TYPE, records.NOTHING),
+        Op.RECONFIG: Shape(records.RECONFIG, records.DATA),
         Op.AUTH: Shape(records.AUTH, records.NOTHING),
         Op.SET_WATCHES: Shape(records.SET_WATCHES, records.NOTHING),
         Op.SET_WATCHES2: Shape(records.SET_WATCHES2, records.NOTHING),

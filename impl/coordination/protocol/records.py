@@ -184,6 +184,13 @@ class ErrorResult(NamedTuple):
     error: Int
 
 
+class ReconfigRequest(NamedTuple):
+    joining: Text
+    leaving: Text
+    members: Text
+    config: Long
+
+
 class AuthPacket(NamedTuple):
     type: Int
     scheme: Text
@@ -248,6 +255,7 @@ NAMES_STAT = Codec(NamesStatResponse)
 NUMBER = Codec(NumberResponse)
 MULTI_HEADER = Codec(MultiHeader)
 ERROR_RESULT = Codec(ErrorResult)
+RECONFIG = Codec(ReconfigRequest)
 AUTH = Codec(AuthPacket)
 SET_WATCHES = Codec(SetWatchesRequest)
 SET_WATCHES2 = Codec(SetWatches2Request)

@@ -28,6 +28,7 @@ class Holding:
     def __init__(self, client: Client, path: str, token: int) -> None:
         self.path = path
         self.token = token
+        self._czxid = token
         self._client = client
         self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[str] = self._loop.create_future()
@@ -47,7 +48,7 @@ class Holding:
     async def release(self) -> None:
         """Stop believing, then delete the znode; returns when it is gone, or the session is over."""
         self._end("released")
-        await asyncio.shield(self._client.errand(discard(self._client, self.path, self.token)))
+        await asyncio.shield(self._client.errand(discard(self._client, self.path, self._czxid)))
 
     async def __aenter__(self) -> Holding:
         return self
@@ -78,7 +79,7 @@ class Holding:
             return
         self._end(reason)
         if not self._client.state.final:
-            self._client.errand(discard(self._client, self.path, self.token))
+            self._client.errand(discard(self._client, self.path, self._czxid))
 
     def _end(self, reason: str) -> None:
         if not self._over.done():

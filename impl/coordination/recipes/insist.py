@@ -40,8 +40,11 @@ async def ensure_path(client: Client, path: str) -> None:
 
 
 async def ensure(client: Client, path: str, data: bytes = b"") -> None:
-    """Have a persistent znode at ``path``, with ``data`` if it is new."""
-    if path == "/":
+    """Have a persistent znode at ``path``, with ``data`` if it is new.
+
+    A server that has it is asked first: a read is its own, a create goes through the whole ensemble.
+    """
+    if path == "/" or (await insist(client, lambda: client.exists(path))).stat is not None:
         return
     try:
         await insist(client, lambda: client.create(path, data))

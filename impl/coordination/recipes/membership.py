@@ -14,6 +14,7 @@ from typing import NamedTuple
 from impl.coordination.client.client import Client
 from impl.coordination.client.errors import ServerError
 from impl.coordination.client.results import Children, CreateMode
+from impl.coordination.client.watches import WatchEvent
 from impl.coordination.protocol.errors import Code
 from impl.coordination.recipes.bell import Bell
 from impl.coordination.recipes.insist import ensure, ensure_path, insist
@@ -23,7 +24,7 @@ ALL, LIVE = "all_nodes", "live_nodes"
 
 
 class View(NamedTuple):
-    """The group by host. ``zxid`` is the last change it may contain; it grows from view to view."""
+    """The group by host. ``zxid`` is the last change that it may contain; it must never go back."""
 
     all: Mapping[str, bytes]
     live: Mapping[str, bytes]
@@ -55,13 +56,23 @@ async def forget(client: Client, root: str, host: str) -> None:
 
 
 class Views:
-    """The group as one client sees it, again whenever something changes; a context manager."""
+    """The group as one client sees it, again whenever something changes; a context manager.
+
+    Only what a watch was called for is read again: what it was not called for is as it was, up to the
+    last change that the client may have seen.
+    """
 
     def __init__(self, client: Client, root: str) -> None:
         self._client = client
         self._root = root
         self._bell = Bell(client)
-        self._fresh = True
+        self._groups: dict[str, dict[str, bytes]] = {
+            path_of(root, ALL): {},
+            path_of(root, LIVE): {},
+        }
+        self._stale: dict[str, None] = {}
+        self._begun = False
+        self._zxid = 0
 
     def __enter__(self) -> Views:
         self._bell.__enter__()
@@ -77,33 +88,56 @@ class Views:
 
     async def next(self) -> View:
         """The group now, the first time; afterwards once something has changed. Raises SessionLost."""
-        if self._fresh:
+        if not self._begun:
             await _directories(self._client, self._root)
-        else:
+            self._stale.update(dict.fromkeys(self._groups))
+            self._begun = True
+        while not self._stale:
             await self._bell.heard()
-        members, zxid_of_members = await self._read(path_of(self._root, ALL))
-        living, zxid = await self._read(path_of(self._root, LIVE))
-        self._fresh = False
-        return View(members, living, max(zxid, zxid_of_members))
+        zxids: list[int] = []
+        while self._stale:
+            path = next(iter(self._stale))
+            del self._stale[path]
+            zxids += await self._refresh(path)
+        self._zxid = max(zxids, default=self._zxid)
+        members, living = self._groups.values()
+        return View(dict(members), dict(living), self._zxid)
 
-    async def _read(self, path: str) -> tuple[dict[str, bytes], int]:
-        """Data by host, watched; a host that goes meanwhile is left out, and the bell rings for it."""
+    async def _refresh(self, path: str) -> list[int]:
+        """Read again what a watch told of; the zxids of the answers."""
+        directory, _, host = path.rpartition("/")
+        if path in self._groups:
+            return await self._list(path)
+        return [await self._read(directory, host)] if host in self._groups[directory] else []
+
+    async def _list(self, directory: str) -> list[int]:
+        """Who came and who went; whoever was there before is watched."""
         children: Children = await insist(
-            self._client, lambda: self._client.children(path, watch=self._bell.ring)
+            self._client, lambda: self._client.children(directory, watch=self._ring)
         )
-        names = sorted(children.names)
-        found = await asyncio.gather(*(self._data(path_of(path, name)) for name in names))
-        data = {name: each[0] for name, each in zip(names, found, strict=True) if each is not None}
-        return data, max([children.zxid, *(each[1] for each in found if each is not None)])
+        known = self._groups[directory]
+        for host in known.keys() - set(children.names):
+            del known[host]
+        new = sorted(set(children.names) - known.keys())
+        read = await asyncio.gather(*(self._read(directory, host) for host in new))
+        return [children.zxid, *read]
 
-    async def _data(self, path: str) -> tuple[bytes, int] | None:
+    async def _read(self, directory: str, host: str) -> int:
+        """A host's data, watched; one that goes meanwhile is left out, and its directory tells of it."""
+        path = path_of(directory, host)
         try:
-            data = await insist(self._client, lambda: self._client.get(path, watch=self._bell.ring))
+            data = await insist(self._client, lambda: self._client.get(path, watch=self._ring))
         except ServerError as error:
             if error.code != Code.NO_NODE:
                 raise
-            return None
-        return data.data, data.zxid
+            self._groups[directory].pop(host, None)
+            return error.zxid
+        self._groups[directory][host] = data.data
+        return data.zxid
+
+    def _ring(self, event: WatchEvent) -> None:
+        self._stale[event.path] = None
+        self._bell.ring(event)
 
 
 async def _directories(client: Client, root: str) -> None:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from impl.coordination.config import Config
 from impl.coordination.protocol.errors import Code
 from impl.coordination.protocol.opcodes import Op
-from impl.coordination.protocol.records import PATH, ConnectRequest, PathResponse
+from impl.coordination.protocol.records import PATH, PATH_ONLY, ConnectRequest, PathResponse
 from impl.coordination.replica import Pending, Replica
 from impl.coordination.requests import Request
 from impl.coordination.serving import handshake, replies, words
 from impl.coordination.serving.connection import Connection, Stage, Waiting
+from impl.coordination.serving.latency import Latency
 from impl.coordination.tree import Result, Tree
 from impl.coordination.txns import BODIES, CreateSession, zxid_of
 from impl.coordination.watches import Watches
@@ -42,6 +43,7 @@ class Clients:
         self.watches = watches()
         self.packets_received = 0
         self.packets_sent = 0
+        self.latency = Latency()
         self._host = host
         self._replica = replica
         self._make_watches = watches
@@ -110,7 +112,7 @@ class Clients:
         if asked is not None and asked.waiting is not None:
             waiting = asked.waiting
             zxid = asked.connection.last_zxid = self.tree.zxid
-            body = PATH.encode(PathResponse(words.path_in(waiting.payload)))
+            body = PATH.encode(PathResponse(PATH_ONLY.decode(waiting.payload).path))
             asked.connection.answer(waiting, replies.reply(waiting.xid, zxid, Code.OK, body))
 
     def revalidated(self, tag: int, timeout_ms: int) -> None:
@@ -173,7 +175,7 @@ class Clients:
     def sync(self, connection: Connection, waiting: Waiting) -> None:
         """Have the state catch up with the leader's."""
         if self.role is not None:
-            self.role.sync(self._ask(_Asked(connection, waiting)))
+            self.role.sync(self._ask(_Asked(connection, waiting)), connection.session)
 
     def new_session(self, connection: Connection, request: ConnectRequest, tells: bool) -> None:
         """Open a session: a transaction, as everybody has to know of it."""

@@ -17,9 +17,10 @@ from impl.coordination import acl
 from impl.coordination.protocol import records
 from impl.coordination.protocol.errors import ApiError, Code
 from impl.coordination.protocol.jute import Malformed
-from impl.coordination.protocol.opcodes import WRITES, XID_AUTH, Op
+from impl.coordination.protocol.opcodes import WRITES, XID_PING, Op
 from impl.coordination.protocol.records import Id
 from impl.coordination.serving import handshake, replies
+from impl.coordination.serving.latency import Latency
 from impl.coordination.serving.reads import READS, Asking
 from impl.coordination.tree import Result
 
@@ -41,15 +42,16 @@ class Stage(Enum):
 
 
 class Waiting:
-    """A request in the queue: a write or sync that is under way, or a read behind one.
+    """A request in the queue since ``since_s``: a write or sync under way, or a read behind one.
 
     ``answer`` is the frame once it is known; a read has none and is answered when its turn comes.
     ``held`` is true for a write or sync that is not under way yet, as a sync before it is.
     """
 
-    __slots__ = ("answer", "held", "op", "payload", "xid")
+    __slots__ = ("answer", "held", "op", "payload", "since_s", "xid")
 
-    def __init__(self, xid: int, op: int, payload: bytes) -> None:
+    def __init__(self, xid: int, op: int, payload: bytes, since_s: float) -> None:
+        self.since_s = since_s
         self.xid = xid
         self.op = op
         self.payload = payload
@@ -71,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.received = 0
         self.sent = 0
         self.last_zxid = 0
+        self.latency = Latency()
         self.queue: deque[Waiting] = deque()
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
@@ -164,16 +167,18 @@ class Connection(asyncio.Protocol):
             raise Malformed("a request without a header")
         xid, op = _HEADER.unpack_from(frame)
         payload = frame[_HEADER.size :]
+        now_s = self._loop.time()
         self.clients.touch(self.session)
         if op in READS:
             if self.queue:
-                self.queue.append(Waiting(xid, op, payload))
+                self.queue.append(Waiting(xid, op, payload, now_s))
             else:
-                self._write(self._read(xid, op, payload))
+                self._write(self._read(XID_PING if op == Op.PING else xid, op, payload))
+                self._answered(now_s)
         elif op == Op.AUTH:
-            self._authenticate(payload)
+            self._authenticate(xid, payload)
         elif op in WRITES or op == Op.SYNC:
-            self._begin(Waiting(xid, op, payload))
+            self._begin(Waiting(xid, op, payload, now_s))
         else:
             self._write(replies.reply(xid, self.clients.tree.zxid, Code.UNIMPLEMENTED))
             self.close()
@@ -188,7 +193,10 @@ class Connection(asyncio.Protocol):
 
     def _ask(self, waiting: Waiting) -> None:
         self._syncing = waiting.op == Op.SYNC
-        if self.clients.read_only:
+        if waiting.op == Op.SYNC and not _is_path(waiting.payload):
+            frame = replies.reply(waiting.xid, self.clients.tree.zxid, Code.MARSHALLING_ERROR)
+            self.answer(waiting, frame)
+        elif self.clients.read_only:
             error = Code.OK if waiting.op == Op.CLOSE_SESSION else Code.NOT_READ_ONLY
             self.answer(waiting, replies.reply(waiting.xid, self.clients.tree.zxid, error))
         elif waiting.op == Op.SYNC:
@@ -207,21 +215,21 @@ class Connection(asyncio.Protocol):
         except Malformed:
             return replies.reply(xid, zxid, Code.MARSHALLING_ERROR)
 
-    def _authenticate(self, payload: bytes) -> None:
+    def _authenticate(self, xid: int, payload: bytes) -> None:
         packet = records.AUTH.decode(payload)
         try:
             more = self._proven(packet.scheme, packet.auth or b"")
         except ApiError as error:
-            self._write(replies.reply(XID_AUTH, 0, error.code))
+            self._write(replies.reply(xid, 0, error.code))
             self.close()
             return
         self.ids += tuple(each for each in more if each not in self.ids)
-        self._write(replies.reply(XID_AUTH, 0, Code.OK))
+        self._write(replies.reply(xid, 0, Code.OK))
 
     def _proven(self, scheme: str, auth: bytes) -> tuple[Id, ...]:
         if scheme == "digest":
             return acl.digest_id(auth, self.clients.config.super_digest)
-        if scheme in ("ip", "world"):
+        if scheme == "ip":
             return ()
         raise ApiError(Code.AUTH_FAILED)
 
@@ -247,12 +255,18 @@ class Connection(asyncio.Protocol):
                 break
             queue.popleft()
             self._write(first.answer or self._read(first.xid, first.op, first.payload))
+            self._answered(first.since_s)
             if first.op == Op.SYNC:
                 self._go_on()
             if first.op == Op.CLOSE_SESSION:
                 self.close()
         if self._paused and len(queue) <= _QUEUE_LOW:
             self._pause(False)
+
+    def _answered(self, since_s: float) -> None:
+        seconds = self._loop.time() - since_s
+        self.latency.add(seconds)
+        self.clients.latency.add(seconds)
 
     def _go_on(self) -> None:
         """Ask for what a sync held up, to the next sync: a read between must not see what follows it."""
@@ -263,9 +277,10 @@ class Connection(asyncio.Protocol):
                 self._ask(waiting)
 
     def notify(self, event: int, path: str) -> None:
-        """A watch of this client fired."""
+        """A watch of this client fired: tell at once, and not with whatever else is to be answered."""
         if self.stage is Stage.OPEN:
             self._write(replies.event(event, path))
+            self._flush()
 
     def close(self) -> None:
         """Send what there is to send, and close."""
@@ -300,3 +315,11 @@ class Connection(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _is_path(payload: bytes) -> bool:
+    try:
+        records.PATH_ONLY.decode(payload)
+    except Malformed:
+        return False
+    return True

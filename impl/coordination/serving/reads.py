@@ -42,6 +42,8 @@ Read: TypeAlias = Callable[[Asking, bytes], bytes]
 
 def _exists(asking: Asking, payload: bytes) -> bytes:
     path, watch = records.PATH_WATCH.decode(payload)
+    if "\0" in path:
+        raise ApiError(Code.BAD_ARGUMENTS)
     if watch:
         asking.watches.watch_data(path, asking.client)
     return records.STAT.encode(StatResponse(asking.tree.stat(path, asking.tree.node(path))))

@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from impl.coordination.protocol.jute import Malformed
-from impl.coordination.protocol.records import PATH_ONLY
-
 if TYPE_CHECKING:
     from impl.coordination.serving.clients import Clients
     from impl.coordination.serving.connection import Connection
@@ -20,15 +17,12 @@ NOT_SERVING = "This ZooKeeper instance is not currently serving requests\n"
 def answer(clients: Clients, word: bytes) -> bytes | None:
     """What ``word`` is answered with; None if it is no word."""
     tell = _WORDS.get(word)
-    return None if tell is None else tell(clients).encode()
-
-
-def path_in(payload: bytes) -> str:
-    """The path in the payload of a sync; any, if that is malformed."""
-    try:
-        return PATH_ONLY.decode(payload).path
-    except Malformed:
-        return ""
+    if tell is None:
+        return None
+    allowed = clients.config.words
+    if allowed is not None and word.decode() not in allowed:
+        return f"{word.decode()} is not executed because it is not in the whitelist.\n".encode()
+    return tell(clients).encode()
 
 
 def _ruok(clients: Clients) -> str:
@@ -57,7 +51,7 @@ def _stat(clients: Clients) -> str:
 def _summary(clients: Clients) -> str:
     assert clients.role is not None
     return (
-        "Latency min/avg/max: 0/0.0/0\n"
+        f"Latency min/avg/max: {_latency(clients)}\n"
         f"Received: {_received(clients)}\nSent: {_sent(clients)}\n"
         f"Connections: {len(clients.connections)}\nOutstanding: {_outstanding(clients)}\n"
         f"Zxid: {clients.reported_zxid:#x}\nMode: {clients.role.mode}\n"
@@ -70,7 +64,8 @@ def _cons(clients: Clients) -> str:
         return NOT_SERVING
     return "".join(
         f" {_line(each)},sid={each.session & (1 << 64) - 1:#x},to={each.timeout_ms},"
-        f"lzxid={each.last_zxid:#x})\n"
+        f"lzxid={each.last_zxid:#x},minlat={each.latency.least_ms},"
+        f"avglat={each.latency.mean_ms:.0f},maxlat={each.latency.greatest_ms})\n"
         for each in clients.connections
     )
 
@@ -89,6 +84,9 @@ def _mntr(clients: Clients) -> str:
     values = {
         "version": VERSION,
         "server_state": clients.role.mode,
+        "avg_latency": clients.latency.mean_ms,
+        "max_latency": clients.latency.greatest_ms,
+        "min_latency": clients.latency.least_ms,
         "num_alive_connections": len(clients.connections),
         "outstanding_requests": _outstanding(clients),
         "packets_received": _received(clients),
@@ -124,6 +122,11 @@ def _conf(clients: Clients) -> str:
         "syncLimit": config.sync_limit,
     }
     return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+def _latency(clients: Clients) -> str:
+    of = clients.latency
+    return f"{of.least_ms}/{of.mean_ms}/{of.greatest_ms}"
 
 
 def _received(clients: Clients) -> int:

@@ -134,9 +134,8 @@ class TxnLog:
         """Return when all that was appended before the call is durable. Raises DiskFailed."""
         zxid = self.last
         try:
-            if self._buffer:
-                await self._write_out()
-            elif self.durable < zxid:
+            if self._buffer or self.durable < zxid:
+                self._write_out()
                 await self._fsync()
         except OSError as error:
             raise DiskFailed(f"the log cannot be written: {error}") from error
@@ -146,14 +145,15 @@ class TxnLog:
             self._marked_s = now_s
             await self._marker.set(zxid)
 
-    async def _write_out(self) -> None:
+    def _write_out(self) -> None:
+        if not self._buffer:
+            return
         data = b"".join(self._buffer)
         self._buffer.clear()
         if self._file is None or self._roll:
             self._start_file(data)
         assert self._file is not None
         self._file.append(data)
-        await self._fsync()
 
     async def _fsync(self) -> None:
         if self._file is not None:

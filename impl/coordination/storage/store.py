@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from impl.coordination.config import Config
 from impl.coordination.protocol.jute import Malformed
@@ -18,22 +19,35 @@ _log = logging.getLogger(__name__)
 
 
 class Store:
-    """A server's disk, recovered. ``retain`` is how many snapshots, with the logs after them, stay."""
+    """A server's disk, recovered. ``retain`` is how many snapshots, with the logs after them, stay.
 
-    def __init__(self, disk: Disk, epochs: Epochs, log: TxnLog, *, retain: int = 3) -> None:
+    ``members`` is what the tree has to say of who the servers are, whatever a snapshot says.
+    """
+
+    def __init__(
+        self, disk: Disk, epochs: Epochs, log: TxnLog, *, retain: int = 3, members: bytes = b""
+    ) -> None:
         self._disk = disk
         self._retain = retain
+        self._members = members
         self.epochs = epochs
         self.log = log
 
     def tree(self, watcher: Watcher | None = None) -> Tree:
         """The state of the newest good snapshot: what the log has beyond may not be committed."""
         found = self.newest()
-        return Tree(watcher) if found is None else self.thaw(found, watcher)
+        if found is not None:
+            return self.thaw(found, watcher)
+        return self._described(Tree(watcher))
 
     def thaw(self, frozen: Frozen, watcher: Watcher | None = None) -> Tree:
         """The tree of a snapshot."""
-        return Tree.thaw(frozen, watcher)
+        return self._described(Tree.thaw(frozen, watcher))
+
+    def _described(self, tree: Tree) -> Tree:
+        if self._members:
+            tree.describe(self._members)
+        return tree
 
     def newest(self) -> Frozen | None:
         """The newest snapshot that is good; what is wrong with newer ones goes to the log."""
@@ -68,22 +82,42 @@ class Store:
         self.log.purge(zxids[-self._retain])
 
 
-async def recover(disk: Disk, *, retain: int = 3) -> Store:
-    """What ``disk`` holds after a stop of any kind. Raises Damaged if something is lost."""
+async def recover(
+    disk: Disk,
+    *,
+    retain: int = 3,
+    members: bytes = b"",
+    epochs: Callable[[Disk], Epochs] = Epochs.load,
+    log: Callable[[Disk, Marker], TxnLog] = TxnLog,
+) -> Store:
+    """What ``disk`` holds after a stop of any kind. Raises Damaged if something is lost.
+
+    ``epochs`` and ``log`` open these two; the log is recovered here.
+    """
     for name in disk.names():
         if name.endswith(snapshot.PART):
             disk.remove(name)
-    epochs = Epochs.load(disk)
-    log = TxnLog(disk, Marker(disk))
-    store = Store(disk, epochs, log, retain=retain)
+    store = Store(disk, epochs(disk), log(disk, Marker(disk)), retain=retain, members=members)
     newest = store.newest()
-    await log.recover(newest.zxid if newest else 0)
-    written = snapshot.zxids(disk)
-    if written and log.last < written[-1]:
-        raise Damaged(f"{snapshot.name(written[-1])} is damaged and the log ends at {log.last:#x}")
+    await store.log.recover(newest.zxid if newest else 0)
+    written, last = snapshot.zxids(disk), store.log.last
+    if written and last < written[-1]:
+        raise Damaged(f"{snapshot.name(written[-1])} is damaged and the log ends at {last:#x}")
     return store
 
 
-async def open_store(disk: Disk, config: Config) -> Store:
+async def open_store(
+    disk: Disk,
+    config: Config,
+    *,
+    epochs: Callable[[Disk], Epochs] = Epochs.load,
+    log: Callable[[Disk, Marker], TxnLog] = TxnLog,
+) -> Store:
     """``recover`` with what ``config`` says of it."""
-    return await recover(disk, retain=config.snap_retain)
+    return await recover(
+        disk,
+        retain=config.snap_retain,
+        members=config.members.encode(),
+        epochs=epochs,
+        log=log,
+    )

@@ -122,11 +122,15 @@ class Election:
         self._voters = voters
         self._send = send
         self._inbox: asyncio.Queue[Notification] = asyncio.Queue()
+        self._against: dict[int, None] = {}
+        self._contradicted = asyncio.Event()
 
     def receive(self, heard: Notification) -> None:
         """A notification has arrived: count it, or tell a server that is looking what it missed."""
         if self.state == State.LOOKING:
             self._inbox.put_nowait(heard)
+        else:
+            self._compare(heard)
         if heard.state != State.LOOKING:
             return
         if self.state != State.LOOKING or heard.round < self._round:
@@ -142,6 +146,34 @@ class Election:
         winner = await self._poll(ballot)
         self.vote, self._round = winner, ballot.round
         return winner
+
+    def settle(self, state: State) -> None:
+        """The server is busy with ``state`` from now on, under the leader that was found."""
+        self.state = state
+        self._against.clear()
+        self._contradicted.clear()
+        while not self._inbox.empty():
+            self._compare(self._inbox.get_nowait())
+
+    async def contradicted(self) -> None:
+        """Return once the leader that was found cannot win over a quorum by what others say.
+
+        Two servers may find one leader a moment before a better candidate is heard of by only one of
+        them. The other would wait for it until ``syncLimit`` or ``initLimit`` ends.
+        """
+        await self._contradicted.wait()
+
+    def _compare(self, heard: Notification) -> None:
+        """Whom a voter is for, in this election or a later one: the last that it said counts."""
+        if heard.sender not in self._voters or heard.round < self._round:
+            return
+        if heard.leader == self.vote.leader:
+            self._against.pop(heard.sender, None)
+        else:
+            self._against[heard.sender] = None
+        others = [voter for voter in self._voters if voter not in self._against]
+        if self.vote.leader in self._against or not has_quorum(others, self._voters):
+            self._contradicted.set()
 
     async def _poll(self, ballot: Ballot) -> Vote:
         wait_s = FIRST_WAIT_S
@@ -180,7 +212,10 @@ class Election:
 Quorum = Callable[[Mapping[int, int], Collection[int]], int]
 
 
-def committed(acks: Mapping[int, int], voters: Collection[int]) -> int:
-    """The highest zxid that a quorum of ``voters`` has made durable; ``acks`` has one per server."""
-    zxids = sorted((acks.get(voter, 0) for voter in voters), reverse=True)
-    return zxids[len(zxids) // 2]
+def reached(acks: Mapping[int, int], voters: Collection[int]) -> int:
+    """The highest number, of a zxid or a ping, that a quorum of ``voters`` has acknowledged.
+
+    ``acks`` has the last that each server has.
+    """
+    numbers = sorted((acks.get(voter, 0) for voter in voters), reverse=True)
+    return numbers[len(numbers) // 2]

@@ -28,6 +28,7 @@ from impl.coordination.zab.messages import (
     EpochAck,
     LeaderInfo,
     LearnerInfo,
+    Message,
     Moved,
     NewLeader,
     NewLeaderAck,
@@ -74,7 +75,7 @@ class Follower:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._replica.store.log.run(self._durable))
                 tasks.create_task(self._watch(link))
-                tasks.create_task(self._obey(link))
+                tasks.create_task(link.attend(self._obey))
         finally:
             link.close()
 
@@ -140,13 +141,11 @@ class Follower:
 
     # --- broadcast ----------------------------------------------------------------------------
 
-    async def _obey(self, link: Link) -> None:
-        while True:
-            message = await link.receive()
-            handle = _HANDLERS.get(type(message))
-            if handle is None:
-                raise Malformed(f"a {type(message).__name__} came from the leader")
-            handle(self, message)
+    def _obey(self, message: Message) -> None:
+        handle = _HANDLERS.get(type(message))
+        if handle is None:
+            raise Malformed(f"a {type(message).__name__} came from the leader")
+        handle(self, message)
 
     async def _watch(self, link: Link) -> None:
         limit_s = self._config.sync_limit * self._config.tick_s
@@ -164,6 +163,8 @@ class Follower:
 
     def _durable(self, zxid: int) -> None:
         self._send(Ack(zxid))
+        if self._link is not None:
+            self._link.flush()
 
     def _commit(self, message: Commit) -> None:
         self._replica.commit(message.zxid, self._service.applied)
@@ -190,8 +191,8 @@ class Follower:
     def submit(self, request: Request) -> None:
         self._send(request)
 
-    def sync(self, tag: int) -> None:
-        self._send(Sync(tag))
+    def sync(self, tag: int, session: int) -> None:
+        self._send(Sync(tag, session))
 
     def revalidate(self, tag: int, session: int, password: bytes) -> None:
         self._send(Revalidate(tag, session, password))

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,7 +24,8 @@ from impl.coordination.protocol.records import PATH_ONLY, PathOnly
 from impl.coordination.replica import Pending, Replica
 from impl.coordination.requests import Request
 from impl.coordination.tree import Result
-from impl.coordination.txns import Txn, counter_of, epoch_of, zxid_of
+from impl.coordination.txns import Txn, epoch_of, zxid_of
+from impl.coordination.zab.containers import Containers
 from impl.coordination.zab.gathering import Gathering
 from impl.coordination.zab.learners import Learner, past_of, past_of_learner
 from impl.coordination.zab.link import Link, answer
@@ -89,8 +91,8 @@ class Leader:
         self._syncs = Syncs()
         self._fatal: asyncio.Future[None] = self._loop.create_future()
         self._tracker = parts.tracker(config.tick_s)
-        self._preparer = parts.preparer(replica.tree)
-        self._empty_since: dict[str, tuple[int, float]] = {}
+        self._preparer = parts.preparer(replica.tree, enforce_quotas=config.enforce_quotas)
+        self._containers = Containers(replica.tree, config.container_check_ms)
 
     @property
     def mode(self) -> str:
@@ -210,8 +212,7 @@ class Leader:
             async with asyncio.timeout(limit_s):
                 learner = await self._welcome(link)
                 await self._hear_first(learner)
-            while True:
-                self._handle(learner, await link.receive())
+            await link.attend(partial(self._handle, learner))
         except (OSError, Malformed, TimeoutError) as error:
             _log.info("learner %s left: %s", learner.server if learner else "?", error)
         finally:
@@ -257,16 +258,18 @@ class Leader:
     def submit(self, request: Request) -> None:
         if not self._serving:
             return
-        if counter_of(self._zxid) >= self._config.max_counter:
+        zxid = self._parts.next_zxid(self._zxid, self._config.max_counter)
+        if zxid is None:
             self._give_up("the zxids of this epoch are used up")
             return
-        self._zxid += 1
-        txn = self._prepare(request, self._zxid)
+        self._zxid = zxid
+        txn = self._prepare(request, zxid)
         data = txns.encode(txn)
         proposal = Proposal(request.server, request.tag, data)
-        self._replica.propose(txn, data, request.server, request.tag)
+        # First on its way to the others, so that their disks work while this server's does.
         for learner in self._learners.values():
             learner.send(proposal)
+        self._replica.propose(txn, data, request.server, request.tag)
 
     def _prepare(self, request: Request, zxid: int) -> Txn:
         now_s, wall_ms = self._loop.time(), self._wall_ms()
@@ -275,7 +278,7 @@ class Leader:
             self._tracker.add(request.session, txn.body.timeout_ms / 1000, now_s, owner=request.server)
             return txn
         if request.server:
-            code = self._tracker.check(request.session, request.server)
+            code = self._tracker.heard(request.session, request.server, now_s)
             if code != Code.OK:
                 return self._preparer.refuse(request, zxid, wall_ms, code)
         if request.op == Op.CLOSE_SESSION:
@@ -296,6 +299,7 @@ class Leader:
         for learner in self._learners.values():
             if learner.active:
                 learner.send(Commit(zxid))
+                learner.link.flush()
         self._replica.commit(zxid, self._applied)
         self._finish_syncs()
 
@@ -328,6 +332,7 @@ class Leader:
         self.submit(message._replace(server=learner.server))
 
     def _sync(self, learner: Learner, message: Sync) -> None:
+        self._tracker.heard(message.session, learner.server, self._loop.time())
         self._wait_for_sync(learner.server, message.tag)
 
     def _revalidate(self, learner: Learner, message: Revalidate) -> None:
@@ -355,7 +360,7 @@ class Leader:
         if not self._parts.has_quorum(with_me, self._config.voters):
             raise Abdicated(f"of the voters only {list(with_me)} were heard of in {limit_s:.1f} s")
 
-    def sync(self, tag: int) -> None:
+    def sync(self, tag: int, session: int) -> None:
         self._wait_for_sync(self._config.me, tag)
 
     def _wait_for_sync(self, server: int, tag: int) -> None:
@@ -374,7 +379,7 @@ class Leader:
             return
         pongs = {server: learner.pong for server, learner in self._learners.items()}
         pongs[self._config.me] = self._ping
-        confirmed = self._parts.committed(pongs, self._config.voters)
+        confirmed = self._parts.confirmed(pongs, self._config.voters)
         for server, tag in self._syncs.take(confirmed, self._committed):
             if server == self._config.me:
                 self._service.synced(tag)
@@ -410,24 +415,9 @@ class Leader:
             self.submit(Request(0, 0, session, 0, Op.CLOSE_SESSION, b"", ()))
 
     def _expire_containers(self) -> None:
-        """Delete containers without children, and znodes whose time to live is over.
-
-        Their age is counted by this leader's own clock, from when it first saw them as they are.
-        """
-        tree, now_s = self._replica.tree, self._loop.time()
-        since: dict[str, tuple[int, float]] = {}
-        for path in (*tree.containers, *tree.expiring):
-            node = tree.nodes[path]
-            if tree.child_count(path) or (path in tree.containers and not node.creates):
-                continue
-            stamp = max(node.mzxid, node.pzxid)
-            known = self._empty_since.get(path, (0, 0.0))
-            since[path] = known if known[0] == stamp else (stamp, now_s)
-            limit_ms = txns.ttl_of(node.owner) or self._config.container_check_ms
-            if now_s - since[path][1] >= limit_ms / 1000:
-                payload = PATH_ONLY.encode(PathOnly(path))
-                self.submit(Request(0, 0, 0, 0, Op.DELETE_CONTAINER, payload, ()))
-        self._empty_since = since
+        for path in self._containers.expired(self._loop.time()):
+            payload = PATH_ONLY.encode(PathOnly(path))
+            self.submit(Request(0, 0, 0, 0, Op.DELETE_CONTAINER, payload, ()))
 
 
 _Handler: TypeAlias = Callable[[Leader, Learner, Any], None]

@@ -30,7 +30,8 @@ class Listener:
         self._tasks: dict[asyncio.Task[None], None] = {}
 
     async def __aenter__(self) -> Listener:
-        self._server = await asyncio.start_server(self._accept, *self._address)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Link(self._accept), *self._address)
         return self
 
     async def __aexit__(
@@ -41,8 +42,8 @@ class Listener:
         for task in list(self._tasks):
             task.cancel()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(Link(reader, writer)))
+    def _accept(self, link: Link) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(link))
         self._tasks[task] = None
         task.add_done_callback(self._done)
 

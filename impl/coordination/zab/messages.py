@@ -124,9 +124,10 @@ class Pong(NamedTuple):
 
 
 class Sync(NamedTuple):
-    """Tell when all that is proposed by now is applied."""
+    """Tell ``session`` when all that is proposed by now is applied."""
 
     tag: Long
+    session: Long
 
 
 class Synced(NamedTuple):

@@ -16,7 +16,7 @@ from impl.coordination.zab.roles import Abdicated, Alone, Service
 from impl.host import Host
 
 _log = logging.getLogger(__name__)
-_PAUSE_S = 0.05
+_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 _READ_ONLY_AFTER_S = 2.0
 _NS_PER_MS = 1_000_000
 
@@ -46,9 +46,11 @@ class Peer:
             tasks.create_task(self._terms())
 
     async def _terms(self) -> None:
+        loop, pause_s = asyncio.get_running_loop(), _PAUSE_S
         while True:
             vote = await self._look()
-            self._election.state = self._state(vote)
+            began_s = loop.time()
+            self._election.settle(self._state(vote))
             try:
                 # In a task of its own: a task group that fails while it is cancelled raises its
                 # errors and forgets the cancellation, so it must not be this task that it forgets.
@@ -58,7 +60,11 @@ class Peer:
             finally:
                 self._service.stop()
             _go_on_if_not_cancelled()
-            await asyncio.sleep(_PAUSE_S * self._host.random.random())
+            # Terms that end as soon as they begin would follow one another for ever, and each has its
+            # fsyncs, connections and votes: where the reason stays, they become rare.
+            short = loop.time() - began_s < self._config.tick_s
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S) if short else _PAUSE_S
+            await asyncio.sleep(pause_s * self._host.random.random())
 
     async def _look(self) -> Vote:
         """Find a leader; if that takes long, serve those who are content with reading meanwhile."""
@@ -74,6 +80,18 @@ class Peer:
             self._service.stop()
 
     async def _term(self, vote: Vote) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            doubt = tasks.create_task(self._doubt(vote))
+            await self._act(vote)
+            doubt.cancel()
+
+    async def _doubt(self, vote: Vote) -> None:
+        """Not to wait for a leader that others do not follow. Who serves knows better than votes do."""
+        await self._election.contradicted()
+        if not self._service.serving:
+            raise Abdicated(f"the others do not follow server {vote.leader}")
+
+    async def _act(self, vote: Vote) -> None:
         if vote.leader == self._config.me:
             _log.info("elected, with history up to %#x of epoch %d", vote.zxid, vote.epoch)
             await self._parts.leader(

@@ -28,8 +28,8 @@ class Role(Protocol):
     def submit(self, request: Request) -> None:
         """Have ``request`` made into a transaction; ``Service.applied`` follows."""
 
-    def sync(self, tag: int) -> None:
-        """Wait for all that is proposed by now; ``Service.synced`` follows."""
+    def sync(self, tag: int, session: int) -> None:
+        """Wait, for ``session``, for all that is proposed by now; ``Service.synced`` follows."""
 
     def revalidate(self, tag: int, session: int, password: bytes) -> None:
         """Take over a session that has come here; ``Service.revalidated`` follows."""
@@ -51,7 +51,7 @@ class Alone:
     def submit(self, request: Request) -> None:
         return
 
-    def sync(self, tag: int) -> None:
+    def sync(self, tag: int, session: int) -> None:
         return
 
     def revalidate(self, tag: int, session: int, password: bytes) -> None:
@@ -63,6 +63,10 @@ class Alone:
 
 class Service(Protocol):
     """The clients of a server, as replication sees them."""
+
+    @property
+    def serving(self) -> bool:
+        """Whether the last ``start`` came after the last ``stop``."""
 
     def start(self, role: Role) -> None:
         """The state is up to date: serve."""

@@ -30,7 +30,7 @@ async def compact(log: PartitionLog, high_watermark: int) -> bool:
     keep = keeper(newest(segments), log.now_ms() - log.settings.delete_retention_ms)
     kept_offsets = log.producers.newest_offsets()
     for segment in segments:
-        if not await _rewrite(log, segment, keep, kept_offsets):
+        if not await rewrite(log, segment, keep, kept_offsets):
             break
     return True
 
@@ -73,9 +73,7 @@ def cleaned(batch: bytes, keep: Keep, *, even_empty: bool) -> bytes:
     )
 
 
-async def _rewrite(
-    log: PartitionLog, segment: Segment, keep: Keep, kept_offsets: frozenset[int]
-) -> bool:
+async def rewrite(log: PartitionLog, segment: Segment, keep: Keep, kept_offsets: frozenset[int]) -> bool:
     """Put a cleaned file in place of ``segment``'s; false if the log was cut meanwhile."""
     cuts, facts = log.cuts, segment.facts
     temporary = log.path(segment.base_offset, "cleaned")

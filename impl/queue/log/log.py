@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from impl.host import Disk
@@ -79,34 +79,45 @@ class PartitionLog:
         """
         at = self.end_offset
         data = batches.placed(data, at, leader_epoch)
-        self._write(data, batch._replace(base_offset=at, leader_epoch=leader_epoch))
+        self._write(data, (batch._replace(base_offset=at, leader_epoch=leader_epoch),))
         return at
 
-    def append_copy(self, data: bytes) -> int:
-        """Write batches as the leader has them, offsets and epochs included; how many.
+    def append_copy(self, data: bytes) -> None:
+        """Write batches as the leader has them, offsets and epochs included, as many at once as fit.
 
         Raises ApiError CORRUPT_MESSAGE for bytes that don't continue this log, of which none is kept
         from the first bad batch on.
         """
-        count = at = 0
+        start, end, run, expected = 0, 0, list[Header](), self.end_offset
         for at, batch in batches.walk(data):
-            if not batches.intact(data, batch, at) or batch.base_offset < self.end_offset:
+            if not batches.intact(data, batch, at) or batch.base_offset < expected:
+                self._write(_part(data, start, end), run)
                 raise ApiError(Code.corrupt_message, f"{self.directory}: a bad batch from the leader")
-            self._write(bytes(memoryview(data)[at : at + batch.size]), batch)
-            count += 1
-        return count
+            if run and not self._fits(at + batch.size - start):
+                self._write(_part(data, start, end), run)
+                start, run = at, []
+            run.append(batch)
+            end, expected = at + batch.size, batch.next_offset
+        self._write(_part(data, start, end), run)
 
-    def _write(self, data: bytes, batch: Header) -> None:
+    def _fits(self, more_bytes: int) -> bool:
+        return self.segments[-1].size + more_bytes <= self.settings.segment_bytes
+
+    def _write(self, data: bytes, run: Sequence[Header]) -> None:
+        """Write whole batches, whose headers are ``run``."""
         self._check_usable()
+        if not run:
+            return
         if self._full(len(data)):
             self.roll()
         try:
-            self.segments[-1].append(data, batch)
+            self.segments[-1].append(data, run)
         except OSError as error:
             self.failed = True
             raise ApiError(Code.kafka_storage_error, f"{self.directory}: {error.strerror}") from error
-        self.epochs.note(batch.leader_epoch, batch.base_offset)
-        self.producers.note(batch)
+        for batch in run:
+            self.epochs.note(batch.leader_epoch, batch.base_offset)
+            self.producers.note(batch)
 
     def _full(self, more_bytes: int) -> bool:
         active = self.segments[-1]
@@ -123,11 +134,16 @@ class PartitionLog:
 
     def facts(self) -> dict[str, Any]:
         """What is known at the end of the log, for a summary."""
-        return {"producers": self.producers.dump(), "epochs": [list(e) for e in self.epochs.entries]}
+        return {
+            "producers": self.producers.dump(),
+            "forgot": self.producers.forgot,
+            "epochs": [list(e) for e in self.epochs.entries],
+        }
 
     def adopt(self, facts: Any) -> None:
         """Take over what ``facts`` gave."""
         self.producers.load(facts["producers"])
+        self.producers.forgot = facts["forgot"]
         self.epochs = EpochCache(EpochStart(*entry) for entry in facts["epochs"])
 
     def add_segment(self, base_offset: int) -> Segment:
@@ -153,18 +169,26 @@ class PartitionLog:
 
     # --- reading ------------------------------------------------------------------------------
 
-    def read(self, offset: int, max_bytes: int, before_offset: int) -> bytes:
-        """Whole batches from the one with ``offset``, none beyond ``before_offset``; first in any case.
+    def read(
+        self, offset: int, max_bytes: int, before_offset: int, *, first: bool = True
+    ) -> bytes | memoryview:
+        """Whole batches from the one with ``offset``, none beyond ``before_offset``.
+
+        Not more than ``max_bytes``, but the ``first`` of an answer in any case.
 
         Raises ApiError OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR.
         """
         self._check_usable()
         if not self.start_offset <= offset <= self.end_offset:
             raise ApiError(Code.offset_out_of_range)
+        if offset >= min(before_offset, self.end_offset):
+            return b""
         at = max(0, self._segment_at(offset))
         while at < len(self.segments) and self.segments[at].base_offset < before_offset:
-            if data := self.segments[at].read(offset, max_bytes, before_offset):
+            if data := self.segments[at].read(offset, max_bytes, before_offset, first=first):
                 return data
+            if self.segments[at].next_offset > offset:
+                return b""  # there is no room for it, and nothing behind it may come before it
             at += 1
         return b""
 
@@ -299,6 +323,10 @@ class PartitionLog:
         """Give the files back; what is not flushed is in the page cache."""
         for segment in self.segments:
             segment.file.close()
+
+
+def _part(data: bytes, start: int, end: int) -> bytes:
+    return data if end - start == len(data) else data[start:end]
 
 
 def _encoded(segment: Segment) -> bytes:

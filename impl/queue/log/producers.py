@@ -42,12 +42,16 @@ class ProducerStates:
 
     def __init__(self) -> None:
         self._known: dict[int, Producer] = {}
+        self.forgot = False
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def duplicate(self, batch: Header) -> Seen | None:
+    def duplicate(self, batch: Header, *, whole: bool = False) -> Seen | None:
         """The batch in the log that ``batch`` is a retry of; None if it is new and in order.
+
+        ``whole`` says that nothing was ever taken from the log: then a producer that isn't known has
+        sent nothing, and begins at 0. Otherwise it may begin anywhere (KIP-360).
 
         Raises ApiError: INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_RECORD.
         """
@@ -57,6 +61,8 @@ class ProducerStates:
             raise ApiError(Code.invalid_record, "a producer id without an epoch or a sequence")
         known = self._known.get(batch.producer_id)
         if known is None:
+            if whole and not self.forgot:
+                self._in_order(batch, 0)
             return None
         if batch.producer_epoch < known.epoch:
             raise ApiError(
@@ -104,6 +110,7 @@ class ProducerStates:
         ]
         for id in old:
             del self._known[id]
+            self.forgot = True
 
     def dump(self) -> list[list[Any]]:
         """As plain lists, for ``load``."""

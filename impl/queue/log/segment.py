@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from impl.host import File
@@ -44,14 +44,15 @@ class Segment:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def append(self, data: bytes, batch: Header) -> None:
-        """Write one batch. Raises OSError, and then has nothing of it."""
+    def append(self, data: bytes, run: Sequence[Header]) -> None:
+        """Write batches, whose headers are ``run``. Raises OSError, and then has nothing of them."""
         try:
             self.file.append(data)
         except OSError:
             self.file.truncate(self.size)
             raise
-        self.note(batch)
+        for batch in run:
+            self.note(batch)
 
     def note(self, batch: Header) -> None:
         """A batch stands at the end of the file: index it."""
@@ -74,27 +75,31 @@ class Segment:
     def position(self, offset: int) -> int:
         """Where the first batch that ends behind ``offset`` begins; ``size`` if none does."""
         at = bisect_right(self._offsets, offset) - 1
+        if at >= 0 and self._offsets[at] == offset:
+            return self._positions[at]
         for position, batch in self.headers(self._positions[at] if at >= 0 else 0):
             if batch.last_offset >= offset:
                 return position
         return self.size
 
-    def read(self, offset: int, max_bytes: int, before_offset: int) -> bytes:
+    def read(
+        self, offset: int, max_bytes: int, before_offset: int, *, first: bool = True
+    ) -> bytes | memoryview:
         """Whole batches from the one with ``offset``, none that begins at ``before_offset`` or later.
 
-        At most ``max_bytes``, but the first is given whole however large.
+        At most ``max_bytes``, but the ``first`` of an answer is given whole however large.
         """
         at = self.position(offset)
         data = self.file.read(at, min(max(max_bytes, HEADER_BYTES), self.size - at))
         if len(data) < HEADER_BYTES:
             return b""
-        first = header(data)
-        if first.base_offset >= before_offset:
+        batch = header(data)
+        if batch.base_offset >= before_offset:
             return b""
-        if first.size > len(data):
-            return self.file.read(at, first.size)
+        if batch.size > len(data):
+            return self.file.read(at, batch.size) if first else b""
         end = whole(data, self._known_start(at, len(data), before_offset), before_offset)
-        return data if end == len(data) else data[:end]
+        return data if end == len(data) else memoryview(data)[:end]
 
     def _known_start(self, at: int, length: int, before_offset: int) -> int:
         """A batch known to begin within ``length`` bytes from ``at`` and before the offset; relative."""

@@ -86,7 +86,7 @@ class Header(NamedTuple):
 
 def header(data: bytes | memoryview, at: int = 0) -> Header:
     """The header of the batch at ``at``. Raises struct.error if there are fewer than 61 bytes."""
-    return Header(*HEADER.unpack_from(data, at))
+    return Header._make(HEADER.unpack_from(data, at))
 
 
 def check(data: bytes) -> Header:
@@ -134,15 +134,16 @@ def stamped(data: bytes, now_ms: int) -> bytes:
     return bytes(out)
 
 
-def walk(data: bytes | memoryview, at: int = 0) -> Iterator[tuple[int, Header]]:
-    """Position and header of each batch in ``data`` that is there in full; unchecked."""
-    end = len(data)
+def walk(data: bytes | memoryview, at: int = 0, end: int | None = None) -> Iterator[tuple[int, Header]]:
+    """Position and header of each batch in ``data[at:end]`` that is there in full; unchecked."""
+    end = len(data) if end is None else end
     while at + HEADER_BYTES <= end:
         found = header(data, at)
-        if found.size < HEADER_BYTES or at + found.size > end:
+        size = found.size
+        if size < HEADER_BYTES or at + size > end:
             return
         yield at, found
-        at += found.size
+        at += size
 
 
 def whole(data: bytes | memoryview, at: int, before_offset: int) -> int:

@@ -7,13 +7,12 @@ message format, magic 2, with zigzag varints.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import cramjam
 from crc32c import crc32c
 
+from impl.queue.protocol import compression
 from impl.queue.protocol.batches import (
     HEADER,
     HEADER_BYTES,
@@ -26,7 +25,6 @@ from impl.queue.protocol.batches import (
 )
 
 _COVERED_AT, _CRC_AT = 21, 17
-_XERIAL = b"\x82SNAPPY\x00"
 
 
 class Record(NamedTuple):
@@ -43,12 +41,12 @@ def read(batch: bytes) -> Iterator[Record]:
     """The records of one batch, unpacked. Raises Damaged if they can't be read."""
     found = header(batch)
     try:
-        data = _unpacked(found, batch[HEADER_BYTES : found.size])
+        data = compression.unpack(found.codec, batch[HEADER_BYTES : found.size])
         at = 0
         for _ in range(found.record_count):
             record, at = _record(data, at, found)
             yield record
-    except (IndexError, ValueError, struct.error, zlib.error) as error:
+    except (IndexError, ValueError, struct.error) as error:
         raise Damaged(f"records from offset {found.base_offset}: {error}") from error
 
 
@@ -171,36 +169,3 @@ def _zigzag(value: int) -> bytes:
         rest >>= 7
     out.append(rest)
     return bytes(out)
-
-
-# --- compression --------------------------------------------------------------------------------------
-
-
-def _unpacked(found: Header, data: bytes) -> bytes:
-    if found.codec >= len(_CODECS):
-        raise ValueError(f"there is no codec {found.codec}")
-    try:
-        return _CODECS[found.codec](data)
-    except cramjam.DecompressionError as error:
-        raise ValueError(str(error)) from error
-
-
-def _snappy(data: bytes) -> bytes:
-    """Raw, or in the frame of xerial's library, which most clients send."""
-    if not data.startswith(_XERIAL):
-        return bytes(cramjam.snappy.decompress_raw(data))
-    out, at = [], 16
-    while at < len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        out.append(bytes(cramjam.snappy.decompress_raw(data[at + 4 : at + 4 + length])))
-        at += 4 + length
-    return b"".join(out)
-
-
-_CODECS = (
-    bytes,
-    lambda data: zlib.decompress(data, 31),
-    _snappy,
-    lambda data: bytes(cramjam.lz4.decompress(data)),
-    lambda data: bytes(cramjam.zstd.decompress(data)),
-)
