@@ -2,7 +2,8 @@
 
 A completion's value is a mapping with ``session``, ``zxid`` (that of the reply: the state it was given
 in) and, for what read or changed a znode, ``value``, ``version`` and ``mzxid``. A completion with
-``results`` holds several of these, in the order in which they were sent: a pipeline.
+``results`` holds several of these, in the order in which they were sent: a pipeline. A change among
+them without ``zxid`` was not answered, and may have taken place.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ class Access:
 
 def answered(operations: Operations) -> list[Access]:
     """Every access with a zxid, in the order of calls, those of one pipeline in the order sent."""
+    return [one for one in sent(operations) if one.zxid >= 0]
+
+
+def sent(operations: Operations) -> list[Access]:
+    """As ``answered``, with the changes in pipelines that were not answered in their places."""
     return [
         access
         for row in operations.where(outcome=OK).tolist()
@@ -62,7 +68,7 @@ def answered(operations: Operations) -> list[Access]:
 
 def unanswered(operations: Operations) -> list[Access]:
     """Changes that may have taken place, as far as their invocations say what they are."""
-    found = []
+    found = [one for one in sent(operations) if one.changes and one.zxid < 0]
     for row in operations.where(outcome=INFO).tolist():
         for f, key, value in _intended(operations, row):
             found.append(_access(operations, row, f, {"key": key, "value": value}))

@@ -1,10 +1,10 @@
 """Who believed to hold a lock, or an office, and from when until when.
 
-Times are on the clock that all clients of a run have in common, in nanoseconds. A belief begins
-with an operation that carries ``token`` and ``from_ns``; further ones carry ``token`` and
-``believed_ns``, when the client last looked and believed; its end carries ``token`` and
-``until_ns``. Without an end, as after a crash of the client, it is known up to the last time that
-the client said so.
+Times are on the clock that all clients of a run have in common, in nanoseconds; the option
+``start_loop_ns`` is what it said when the history began. A belief begins with an operation that
+carries ``token`` and ``from_ns``; further ones carry these and ``believed_ns``, when the client last
+looked and believed; its end carries them and ``until_ns``. Without an end, as after a crash of the
+client, it is known up to the last time that the client said so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from checkers.verdict import Options
 from history.history import Operations
 
 
@@ -20,7 +21,8 @@ from history.history import Operations
 class Belief:
     """One tenure as its holder saw it; ``last`` is the index of the event that proves ``until_ns``.
 
-    ``paused_s`` is how long the holder was paused within it, between looking and acting.
+    ``path`` is the znode that it stands on, where that was told; ``paused_s`` how long the holder was
+    paused within it, between looking and acting.
     """
 
     process: int
@@ -29,6 +31,7 @@ class Belief:
     until_ns: int
     first: int
     last: int
+    path: str = ""
     ended: bool = False
     paused_s: float = 0.0
 
@@ -40,23 +43,23 @@ class Belief:
 
 def beliefs(operations: Operations) -> list[Belief]:
     """Every belief, by the time of its beginning."""
-    found: dict[tuple[int, int], Belief] = {}
+    found: dict[tuple[int, int, int], Belief] = {}
     for row in range(len(operations)):
         value = operations.value[row]
-        if not isinstance(value, Mapping) or value.get("token") is None:
+        if not isinstance(value, Mapping) or "token" not in value or "from_ns" not in value:
             continue
         index, process = int(operations.ret_index[row]), int(operations.process[row])
-        key = (process, int(value["token"]))
-        before = found.get(key)
-        if before is None:
-            if "from_ns" in value:
-                from_ns = int(value["from_ns"])
-                found[key] = Belief(process, key[1], from_ns, from_ns, index, index)
-                before = found[key]
-            else:
-                continue
-        found[key] = _extended(before, value, index)
+        token, from_ns = int(value["token"]), int(value["from_ns"])
+        begun = Belief(process, token, from_ns, from_ns, index, index, str(value.get("path", "")))
+        key = (process, token, from_ns)
+        found[key] = _extended(found.get(key, begun), value, index)
     return sorted(found.values(), key=lambda one: (one.from_ns, one.token))
+
+
+def held(line: Sequence[Belief], options: Options) -> list[list[Any]]:
+    """For a witness: ``[op, from, until]`` each, in nanoseconds since the history began."""
+    start_ns = int(options.get("start_loop_ns", 0))
+    return [[one.first, one.from_ns - start_ns, one.until_ns - start_ns] for one in line]
 
 
 def _extended(belief: Belief, value: Mapping[str, Any], index: int) -> Belief:

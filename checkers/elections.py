@@ -1,13 +1,14 @@
 """How many clients each failover of an election wakes: all of a herd, one of a chain.
 
 Whatever a candidate completes may carry ``woken``: pairs of a time, in nanoseconds, and the path
-that it was told of. In a chain a znode is watched by the one just behind it, so that its going
-wakes one.
+that it was told of. A failover wakes those who are told of the former leader's znode and, between
+the two tenures, those who are told of its parent. In a chain a znode is watched by the one just
+behind it, so that its going wakes one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,9 +30,8 @@ class _Wake:
 def wakes(*, at_most_one: bool = False) -> Checker:
     """Counts clients woken per failover; with ``at_most_one``, each znode may wake one client only.
 
-    A failover is what happens between the end of a tenure and the beginning of the next. Anomaly:
-    ``herd``, two clients that were woken by one znode. Unknown when there was no failover, or when
-    nobody was ever woken.
+    ``woken-most`` and ``woken-mean`` are per failover, from one tenure to the next. Anomaly: ``herd``,
+    two clients that were woken by one znode. Unknown when no failover woke anybody.
     """
 
     def check(history: History, options: Options) -> Verdict:
@@ -44,8 +44,8 @@ def wakes(*, at_most_one: bool = False) -> Checker:
             "woken-most": max(per_failover, default=0),
             "woken-mean": round(sum(per_failover) / max(1, len(per_failover)), 2),
         }
-        if not per_failover or not told:
-            reason = "nobody was woken" if per_failover else "there was no failover"
+        if not any(per_failover):
+            reason = "no failover woke anybody" if per_failover else "there was no failover"
             return Verdict(checker="wakes", valid="unknown", counts=counts, reason=reason)
         found = list(_herds(told)) if at_most_one else []
         return Verdict(checker="wakes", valid=not found, anomalies=tuple(found[:_SHOWN]), counts=counts)
@@ -63,11 +63,24 @@ def _wakes(operations: Operations) -> list[_Wake]:
 
 
 def _per_failover(line: Sequence[Belief], told: Sequence[_Wake]) -> list[int]:
-    """How many processes were told of something between two tenures."""
+    """How many processes were told that the first of two tenures is over."""
+    by_path: dict[str, list[_Wake]] = {}
+    for wake in told:
+        by_path.setdefault(wake.path, []).append(wake)
     return [
-        len({wake.process for wake in told if before.until_ns <= wake.at_ns <= after.from_ns})
+        len({wake.process for wake in _woken_between(before, after, by_path)})
         for before, after in pairwise(line)
     ]
+
+
+def _woken_between(
+    before: Belief, after: Belief, by_path: Mapping[str, Sequence[_Wake]]
+) -> Iterator[_Wake]:
+    yield from by_path.get(before.path, ())
+    parent = before.path.rpartition("/")[0] or "/"
+    for wake in by_path.get(parent, ()):
+        if before.until_ns <= wake.at_ns <= after.from_ns:
+            yield wake
 
 
 def _herds(told: Sequence[_Wake]) -> Iterable[Anomaly]:

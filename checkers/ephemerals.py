@@ -14,9 +14,13 @@ from typing import Any
 
 from checkers.accesses import hexed
 from checkers.verdict import Anomaly, Checker, Options, Verdict
-from history.history import OK, History, Operations
+from history.history import INFO, OK, PENDING, History, Operations
 
 _SHOWN = 8
+_NS_PER_S = 1_000_000_000
+_ENDS = ("close", "crash", "create-close")
+_SURELY_ALIVE = 0.75
+"""Of its timeout, for clocks of unequal speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class _Znode:
     session: str
     czxid: int
     index: int
+    process: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,23 @@ class _Look:
     zxid: int
     index: int
     call: int
+    ret: int
+    ret_time: int
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A session's end: ``confirmed`` by a server, before row ``ret``, or it only fell silent."""
+    """A session's end: ``confirmed`` by a server, before row ``ret``, or it only fell silent.
+
+    ``asked``: a server may have been told to end it, from row ``call`` on.
+    """
 
     session: str
     index: int
+    call: int
     ret: int
     confirmed: bool
+    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +68,21 @@ class _Case:
     ends: Mapping[str, _End]
     last_answer: Mapping[str, tuple[int, int]]
     """By session: the last state in which it was answered, and the index of that answer."""
+    last_heard: Mapping[str, tuple[int, int]]
+    """By session: when the last request was sent that the leader dealt with, and its answer."""
 
 
 def ephemerals() -> Checker:
     """Names are used once only, and nobody deletes them.
 
     ``create`` carries ``name`` and ``czxid``; ``look``, after a sync, ``names``; ``close`` and
-    ``crash`` end the ``session``, the former with ``confirmed``. All carry ``session``; all but the
-    last two ``zxid``. Option ``final_index`` says where the final phase begins; its last looks must
-    come so late that every dead session has expired.
+    ``crash`` end the ``session``, the former with ``confirmed``; ``create-close`` does both. All carry
+    ``session``; all but ``close`` and ``crash`` ``zxid``. Option ``final_index`` says where the final
+    phase begins; its last looks must come so late that every dead session has expired. Option
+    ``session_timeout_s``, if it is given, is what each session was promised.
 
-    Anomalies: ``ephemeral-gone-early``, ``ephemeral-outlived`` its session, ``session-half-gone``
+    Anomalies: ``ephemeral-gone-early`` (its session was answered in a later state, or by the leader
+    less than its timeout ago), ``ephemeral-outlived`` its session, ``session-half-gone``
     (of two ephemerals of one session one is there), ``ephemeral-came-back``. Unknown when no look
     could have shown an ephemeral, or when no session ended.
     """
@@ -86,6 +102,7 @@ def ephemerals() -> Checker:
             return Verdict(checker="ephemerals", valid="unknown", counts=counts, reason=reason)
         found = [
             *_early(case),
+            *_too_soon(case, operations, options),
             *_after_close(case),
             *_half(case),
             *_back(case),
@@ -100,21 +117,46 @@ def ephemerals() -> Checker:
 
 def _case(operations: Operations) -> _Case:
     znodes, looks, ends = list[_Znode](), list[_Look](), dict[str, _End]()
-    last: dict[str, tuple[int, int]] = {}
+    last, heard = dict[str, tuple[int, int]](), dict[str, tuple[int, int]]()
     for row in operations.where(outcome=OK).tolist():
         f, value = operations.fs[int(operations.f[row])], operations.value[row]
         index, session = int(operations.ret_index[row]), value["session"]
-        if f in ("close", "crash"):
-            ret = int(operations.ret[row])
-            ends[session] = _End(session, index, ret, bool(value.get("confirmed")))
+        if f in _ENDS:
+            ends[session] = _end(operations, row, f)
+        if "zxid" not in value:
             continue
         last[session] = max(last.get(session, (0, 0)), (int(value["zxid"]), index))
-        if f == "create":
-            znodes.append(_Znode(value["name"], session, int(value["czxid"]), index))
+        sent = (int(operations.call_time[row]), index)
+        heard[session] = max(heard.get(session, sent), sent)
+        if "name" in value:
+            process = int(operations.process[row])
+            znodes.append(_Znode(value["name"], session, int(value["czxid"]), index, process))
         elif f == "look":
-            names, call = frozenset(value["names"]), int(operations.call[row])
-            looks.append(_Look(names, int(value["zxid"]), index, call))
-    return _Case(znodes, sorted(looks, key=lambda look: look.zxid), ends, last)
+            looks.append(_look(operations, row, value))
+    return _Case(znodes, sorted(looks, key=lambda look: look.zxid), ends, last, heard)
+
+
+def _end(operations: Operations, row: int, f: str) -> _End:
+    value = operations.value[row]
+    return _End(
+        session=value["session"],
+        index=int(operations.ret_index[row]),
+        call=int(operations.call[row]),
+        ret=int(operations.ret[row]),
+        confirmed=bool(value.get("confirmed")),
+        asked=f != "crash",
+    )
+
+
+def _look(operations: Operations, row: int, value: Mapping[str, Any]) -> _Look:
+    return _Look(
+        names=frozenset(value["names"]),
+        zxid=int(value["zxid"]),
+        index=int(operations.ret_index[row]),
+        call=int(operations.call[row]),
+        ret=int(operations.ret[row]),
+        ret_time=int(operations.ret_time[row]),
+    )
 
 
 def _early(case: _Case) -> Iterable[Anomaly]:
@@ -132,6 +174,41 @@ def _early(case: _Case) -> Iterable[Anomaly]:
                 )
                 yield _anomaly("ephemeral-gone-early", text, znode.index, look.index, answer)
                 break
+
+
+def _too_soon(case: _Case, operations: Operations, options: Options) -> Iterable[Anomaly]:
+    """Gone though the leader had heard of its session, which nobody ended, within its timeout.
+
+    Between the main phase and the final one all clients are closed.
+    """
+    timeout_s = options.get("session_timeout_s")
+    if timeout_s is None:
+        return
+    end_of_main = int(options.get("final_index", PENDING))
+    patience_ns = int(timeout_s * _SURELY_ALIVE * _NS_PER_S)
+    for znode in case.znodes:
+        sent_ns, answer = case.last_heard[znode.session]
+        gone = next((look for look in case.looks if _is_gone(znode, look)), None)
+        if gone is None or gone.index >= end_of_main or gone.ret_time >= sent_ns + patience_ns:
+            continue
+        end = case.ends.get(znode.session)
+        if (end is not None and end.asked and end.call <= gone.ret) or _gave_up(operations, znode, gone):
+            continue
+        text = (
+            f"{_text(znode)} was gone at op {gone.index}, less than the session timeout of"
+            f" {timeout_s:g} s after the leader was asked for what it answered at op {answer}"
+        )
+        yield _anomaly("ephemeral-gone-early", text, znode.index, answer, gone.index)
+
+
+def _is_gone(znode: _Znode, look: _Look) -> bool:
+    return look.zxid >= znode.czxid and znode.name not in look.names
+
+
+def _gave_up(operations: Operations, znode: _Znode, gone: _Look) -> bool:
+    """Whether the process may have been replaced by then, and its session closed."""
+    info = (operations.process == znode.process) & (operations.outcome == INFO)
+    return bool((info & (operations.call <= gone.ret)).any())
 
 
 def _after_close(case: _Case) -> Iterable[Anomaly]:

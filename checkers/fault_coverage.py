@@ -13,6 +13,8 @@ from typing import Any
 from checkers.verdict import Checker, Options, Verdict
 from history.history import History
 
+NAME = "fault-coverage"
+
 
 @dataclass(slots=True)
 class _Fault:
@@ -20,6 +22,7 @@ class _Fault:
     kind: str
     nodes: tuple[str, ...]
     begun_ns: int
+    last_ns: int
     landed: bool = False
     evidence: str = "it was not measured"
 
@@ -31,9 +34,11 @@ class _Fault:
 def fault_coverage(*, every_fault_must_land: bool = False) -> Checker:
     """A checker that is ``unknown`` when faults were planned and none of them took effect.
 
-    With ``every_fault_must_land`` one fault without effect is enough, and one that never began. The
-    option ``faults_planned`` is the number of faults in the schedule; without it, those that began
-    count. Counts are ``planned``, ``landed``, ``by-kind`` (both, for each kind that began) and
+    With ``every_fault_must_land`` one fault without effect is enough, and one that never began. With the
+    option ``faults_proven``, which runs on real kernels have, one that began and had no effect is
+    enough, unless another one that landed hit a node of its own meanwhile: what is dead cannot be
+    killed. The option ``faults_planned`` is the number of faults in the schedule; without it, those that
+    began count. Counts are ``planned``, ``landed``, ``by-kind`` (both, for each kind that began) and
     ``without-effect``, a sentence for each fault that began and did not land.
     """
 
@@ -43,8 +48,10 @@ def fault_coverage(*, every_fault_must_land: bool = False) -> Checker:
         landed = sum(fault.landed for fault in faults)
         idle = [str(fault) for fault in faults if not fault.landed]
         reason = _reason(planned, landed, len(faults), idle, every_fault_must_land)
+        if reason is None and options.get("faults_proven"):
+            reason = _unproven(faults)
         return Verdict(
-            checker="fault-coverage",
+            checker=NAME,
             valid="unknown" if reason else True,
             reason=reason,
             counts={
@@ -58,6 +65,21 @@ def fault_coverage(*, every_fault_must_land: bool = False) -> Checker:
     return check
 
 
+def _unproven(faults: list[_Fault]) -> str | None:
+    idle = [fault for fault in faults if not fault.landed and not _shadowed(fault, faults)]
+    return f"without effect: {'; '.join(map(str, idle))}" if idle else None
+
+
+def _shadowed(fault: _Fault, faults: list[_Fault]) -> bool:
+    return any(
+        other.landed
+        and set(other.nodes) & set(fault.nodes)
+        and other.begun_ns <= fault.last_ns
+        and fault.begun_ns <= other.last_ns
+        for other in faults
+    )
+
+
 def _faults(history: History) -> list[_Fault]:
     faults: dict[int, _Fault] = {}
     for op in history.nemesis():
@@ -66,7 +88,8 @@ def _faults(history: History) -> list[_Fault]:
             continue
         number = value["fault"]
         if number not in faults:
-            faults[number] = _Fault(number, op.f, (), op.time)
+            faults[number] = _Fault(number, op.f, (), op.time, op.time)
+        faults[number].last_ns = op.time
         _learn(faults[number], value)
     return [faults[number] for number in sorted(faults)]
 

@@ -1,8 +1,9 @@
 """One leader per Zab epoch, as the servers themselves report it, and no commit outside of its epoch.
 
-Zab lets a leader that was deposed believe in itself for a while; what must not be is two in one epoch,
-and a change of an older epoch that is committed after a leader of a newer one was seen at work
-(Junqueira et al., "Zab: high-performance broadcast for primary-backup systems", DSN 2011).
+Zab lets a leader that was deposed believe in itself until it misses its quorum; what must not be is two
+in one epoch, a change of an older epoch that is committed after a leader of a newer one was seen at
+work, and a deposed leader that never notices (Junqueira et al., "Zab: high-performance broadcast for
+primary-backup systems", DSN 2011).
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from history.history import OK, History, Operations
 LEADING = ("leader", "standalone")
 _EPOCH_BITS = 32
 _SHOWN = 8
+_NS_PER_S = 1_000_000_000
+_PATIENCE = 4
+"""How many sync limits a deposed leader may go on: one for its own clock, which may run at half the
+speed, and one more after a pause in which it heard what had come in meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class _Claim:
     zxid: int
     call: int
     ret: int
+    call_ns: int
+    ret_ns: int
 
 
 def leaders(status: str = "status", write: str = "write") -> Checker:
@@ -36,8 +43,10 @@ def leaders(status: str = "status", write: str = "write") -> Checker:
 
     Anomalies: ``two-leaders`` of one epoch; ``epoch-went-back`` (a server that led a newer epoch
     leads an older one); ``commit-outside-epoch`` (a write that was called after a leader of a newer
-    epoch was seen, or after a change of a newer epoch, is of an older one). Unknown when no server
-    said that it leads, or nothing was written.
+    epoch was seen, or after a change of a newer epoch, is of an older one); ``leader-goes-on`` (after
+    a newer leader was seen, one of an older epoch says for more than four times ``sync_limit_s``, an
+    option, that it leads, and is never silent for longer than that limit once). Unknown when no
+    server said that it leads, or nothing was written.
     """
 
     def check(history: History, options: Options) -> Verdict:
@@ -51,7 +60,13 @@ def leaders(status: str = "status", write: str = "write") -> Checker:
         if not claims or not commits:
             missing = "no server said that it leads" if not claims else "nothing was written"
             return Verdict(checker="leaders", valid="unknown", counts=counts, reason=missing)
-        found = [*_two(claims), *_back(claims), *_outside(claims, commits)]
+        limit_ns = round(float(options.get("sync_limit_s", 0.0)) * _NS_PER_S)
+        found = [
+            *_two(claims),
+            *_back(claims),
+            *_outside(claims, commits),
+            *(_going_on(claims, limit_ns) if limit_ns else ()),
+        ]
         return Verdict(
             checker="leaders", valid=not found, anomalies=tuple(found[:_SHOWN]), counts=counts
         )
@@ -78,6 +93,8 @@ def _claim(operations: Operations, row: int, *, node: bool = True) -> _Claim:
         zxid=zxid,
         call=int(operations.call[row]),
         ret=int(operations.ret[row]),
+        call_ns=int(operations.call_time[row]),
+        ret_ns=int(operations.ret_time[row]),
     )
 
 
@@ -112,6 +129,26 @@ def _outside(claims: Sequence[_Claim], commits: Sequence[_Claim]) -> Iterable[An
         text = f"after {seen}, a write was called and committed as {hexed(after.zxid)}"
         yield _anomaly("commit-outside-epoch", f"{text} (op {after.index})", before, after)
         break
+
+
+def _going_on(claims: Sequence[_Claim], limit_ns: int) -> Iterable[Anomaly]:
+    """Runs of claims without a gap, all of them called after a leader of a newer epoch was seen."""
+    runs: dict[str | None, tuple[_Claim, _Claim, _Claim]] = {}
+    told: set[str | None] = set()
+    for newer, one in _inversions(claims, claims):
+        first, last, _ = runs.get(one.node, (one, one, newer))
+        if one.epoch != last.epoch or one.call_ns - last.ret_ns > limit_ns:
+            first = one
+        runs[one.node] = (first, one, newer)
+        gone_on_ns = one.call_ns - first.ret_ns
+        if gone_on_ns > _PATIENCE * limit_ns and one.node not in told:
+            told.add(one.node)
+            text = (
+                f"{newer.node} led epoch {newer.epoch} (op {newer.index}), and {one.node} went on"
+                f" leading epoch {one.epoch} for {gone_on_ns / _NS_PER_S:.1f} s (op {first.index} to op"
+                f" {one.index}); a leader without a quorum gives up within {limit_ns / _NS_PER_S:g} s"
+            )
+            yield _anomaly("leader-goes-on", text, newer, first, one)
 
 
 def _inversions(earlier: Sequence[_Claim], later: Sequence[_Claim]) -> Iterable[tuple[_Claim, _Claim]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from checkers.beliefs import Belief, beliefs, overlaps
+from checkers.beliefs import Belief, beliefs, held, overlaps
 from checkers.verdict import Anomaly, Checker, Options, Verdict
 from history.history import OK, History, Operations
 
@@ -32,7 +32,8 @@ def mutual_exclusion(holder: str = "holder", *, thing: str = "lock") -> Checker:
         if len(line) < 2:
             reason = f"there were {len(line)} tenures of the {thing}, and it takes two to overlap"
             return Verdict(checker="mutual-exclusion", valid="unknown", counts=counts, reason=reason)
-        found = [_at_once(holder, thing, *pair) for pair in overlaps(line)] + list(_tokens(line))
+        found = [_at_once(holder, thing, pair, options) for pair in overlaps(line)]
+        found += _tokens(line)
         return Verdict(
             checker="mutual-exclusion", valid=not found, anomalies=tuple(found[:_SHOWN]), counts=counts
         )
@@ -40,7 +41,8 @@ def mutual_exclusion(holder: str = "holder", *, thing: str = "lock") -> Checker:
     return check
 
 
-def _at_once(holder: str, thing: str, first: Belief, second: Belief) -> Anomaly:
+def _at_once(holder: str, thing: str, pair: tuple[Belief, Belief], options: Options) -> Anomaly:
+    first, second = pair
     shared_s = (min(first.until_ns, second.until_ns) - second.from_ns) / _NS_PER_S
     text = (
         f"processes {first.process} (token {first.token:#x}, op {first.first}) and {second.process}"
@@ -56,7 +58,11 @@ def _at_once(holder: str, thing: str, first: Belief, second: Belief) -> Anomaly:
         name=f"two-{holder}s",
         message=text,
         ops=tuple(dict.fromkeys((first.first, second.first, first.last))),
-        details={"tokens": [first.token, second.token], "shared_s": shared_s},
+        details={
+            "tokens": [first.token, second.token],
+            "shared_s": shared_s,
+            "held": held(pair, options),
+        },
     )
 
 
@@ -76,21 +82,26 @@ def _tokens(line: Sequence[Belief]) -> Iterable[Anomaly]:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """One deed on the resource, ``seq`` of them before it; ``paused_s`` between looking and acting."""
+    """One deed on the resource, ``seq`` of them before it; ``paused_s`` between looking and acting.
+
+    ``since_ns`` is when its tenure began, None where the history does not tell.
+    """
 
     process: int
     token: int
+    since_ns: int | None
     seq: int
     index: int
     paused_s: float
 
 
-def guarded_resource(f: str = "use") -> Checker:
+def guarded_resource(f: str = "use", *, pauses: bool = False) -> Checker:
     """What the resource accepted: ``f`` carries ``token``, ``seq`` (its place) and ``paused_s``.
 
-    Anomaly: ``stale-access``, a deed with a token that is less than one that came before. A refused
-    one is a ``fail`` with the error ``stale-token`` and counts as ``refused-count``. Unknown when
-    nothing was accepted.
+    Anomaly: ``stale-access``, a deed after one of a later holder: one with a greater token, or whose
+    tenure began later (``from_ns``), whatever the tokens say. A refused one is a ``fail`` with the
+    error ``stale-token`` and counts as ``refused-count``. Unknown when nothing was accepted or, with
+    ``pauses``, nobody acted after one.
     """
 
     def check(history: History, options: Options) -> Verdict:
@@ -103,8 +114,10 @@ def guarded_resource(f: str = "use") -> Checker:
                 operations.error[row] == "stale-token" for row in operations.where(f).tolist()
             ),
         }
-        if not uses:
-            reason = f"no {f!r} was accepted, so the resource was never at risk"
+        risks = counts["paused-count"] + counts["refused-count"]
+        if not uses or (pauses and not risks):
+            what = "was tried after a pause" if uses else "was accepted"
+            reason = f"no {f!r} {what}, so the resource was never at risk"
             return Verdict(checker="guarded-resource", valid="unknown", counts=counts, reason=reason)
         found = list(_stale(uses))
         return Verdict(
@@ -120,6 +133,7 @@ def _uses(operations: Operations, f: str) -> Iterable[_Use]:
         yield _Use(
             process=int(operations.process[row]),
             token=int(value["token"]),
+            since_ns=int(value["from_ns"]) if "from_ns" in value else None,
             seq=int(value["seq"]),
             index=int(operations.ret_index[row]),
             paused_s=float(value.get("paused_s", 0.0)),
@@ -127,18 +141,25 @@ def _uses(operations: Operations, f: str) -> Iterable[_Use]:
 
 
 def _stale(uses: Sequence[_Use]) -> Iterable[Anomaly]:
-    greatest: _Use | None = None
+    latest: _Use | None = None
     for use in uses:
-        if greatest is None or use.token >= greatest.token:
-            greatest = use
+        if latest is None or not _is_before(use, latest):
+            latest = use
             continue
         text = (
             f"process {use.process} used the resource with token {use.token:#x} (op {use.index}) after"
-            f" process {greatest.process} had with {greatest.token:#x} (op {greatest.index})"
+            f" process {latest.process}, a later holder, had with {latest.token:#x} (op {latest.index})"
         )
         if use.paused_s:
             text += (
                 f": it had looked, was paused for {use.paused_s:g} s, longer than its session lasts, and"
                 " went on; a resource that refuses stale tokens prevents this (lock-fenced)"
             )
-        yield Anomaly(name="stale-access", message=text, ops=(greatest.index, use.index))
+        yield Anomaly(name="stale-access", message=text, ops=(latest.index, use.index))
+
+
+def _is_before(use: _Use, other: _Use) -> bool:
+    """Whether ``use`` belongs to an earlier tenure than ``other``."""
+    if use.since_ns is not None and other.since_ns is not None and use.since_ns < other.since_ns:
+        return True
+    return use.token < other.token

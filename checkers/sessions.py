@@ -9,24 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from checkers.accesses import Access, accesses, hexed
+from checkers.accesses import Access, accesses, hexed, sent
 from checkers.verdict import Anomaly, Checker, Options, Verdict
 from history.history import History, hashable
 
 _SHOWN = 8
 
 
-def sessions() -> Checker:
+def sessions(*, moved: bool = False) -> Checker:
     """Accesses are those of ``checkers.accesses``; a session does one operation at a time.
 
-    Anomalies: ``zxid-went-back``, ``fifo-violation`` (a later change got the smaller zxid),
-    ``own-write-missed``, ``nonmonotonic-read`` (an older version of a znode after a newer one).
-    ``move-count`` says how often a session was answered by another server than before. Unknown when
-    no session was answered twice.
+    Anomalies: ``zxid-went-back``, ``fifo-violation`` (a later change got the smaller zxid, also where
+    the earlier was not answered and somebody saw it), ``own-write-missed``, ``nonmonotonic-read`` (an
+    older version of a znode after a newer one). ``move-count`` says how often a session was answered
+    by another server than before. Unknown when no session was answered twice or, with ``moved``, by
+    two servers.
     """
 
     def check(history: History, options: Options) -> Verdict:
-        seen, _ = accesses(history)
+        seen, operations = accesses(history)
         by_session: dict[str, list[Access]] = {}
         for one in seen:
             by_session.setdefault(one.session, []).append(one)
@@ -36,10 +37,12 @@ def sessions() -> Checker:
             "answer-count": len(seen),
             "move-count": sum(map(_moves, several)),
         }
-        if not several:
-            reason = "no session was answered twice, so nothing can be out of order"
+        if not several or (moved and not counts["move-count"]):
+            by = "by two servers" if several else "twice"
+            reason = f"no session was answered {by}, so nothing can be out of order"
             return Verdict(checker="sessions", valid="unknown", counts=counts, reason=reason)
         found = [anomaly for line in several for anomaly in _judge(line)]
+        found += _strays(sent(operations), seen)
         return Verdict(
             checker="sessions", valid=not found, anomalies=tuple(found[:_SHOWN]), counts=counts
         )
@@ -72,6 +75,25 @@ def _fifo(line: Sequence[Access]) -> Iterable[Anomaly]:
             yield _anomaly(
                 "fifo-violation", f"{_who(after)} {text} became {hexed(after.mzxid)}", before, after
             )
+
+
+def _strays(line: Sequence[Access], seen: Iterable[Access]) -> list[Anomaly]:
+    """The first change that its session was not told of, and that was seen behind a later one."""
+    shown = {(hashable(one.key), hashable(one.value)): one for one in seen if one.mzxid >= 0}
+    for place, stray in enumerate(line):
+        witness = shown.get((hashable(stray.key), hashable(stray.value)))
+        if stray.zxid >= 0 or witness is None:
+            continue
+        later = (one for one in line[place:] if one.session == stray.session and one.changes)
+        for after in later:
+            if 0 <= after.mzxid < witness.mzxid:
+                text = (
+                    f"{_who(stray)} sent {stray} first, and then {after}, which became"
+                    f" {hexed(after.mzxid)}; but {witness} shows that the first came after it, as"
+                    f" {hexed(witness.mzxid)}"
+                )
+                return [_anomaly("fifo-violation", text, stray, after, witness)]
+    return []
 
 
 def _znodes(line: Sequence[Access]) -> Iterable[Anomaly]:

@@ -80,12 +80,20 @@ class Columns:
         return self.process_codes.setdefault(name, -1 - len(self.process_codes))
 
     def _functions(self, column: Sequence[Any]) -> NDArray[np.int32]:
-        for name in _names("f", column):
-            self.f_codes.setdefault(name, len(self.f_codes))
+        try:
+            return self._known_functions(column)
+        except (KeyError, TypeError):
+            for name in _names("f", column):
+                self.f_codes.setdefault(name, len(self.f_codes))
+            return self._known_functions(column)
+
+    def _known_functions(self, column: Sequence[Any]) -> NDArray[np.int32]:
         return np.fromiter(map(self.f_codes.__getitem__, column), np.int32, len(column))
 
     def _shared(self, column: Sequence[Any]) -> list[str | None]:
         """One string object per node, not one per event."""
+        if column.count(None) == len(column):
+            return list(column)
         for name in _names("node", column, or_none=True):
             self._nodes.setdefault(name, name)
         return list(map(self._nodes.get, column))
@@ -96,14 +104,14 @@ def _integers(name: str, column: Sequence[Any]) -> NDArray[np.int64]:
     if strangers:
         raise HistoryError(f"{name} must be an integer, not {_kinds(strangers)}")
     try:
-        return np.array(column, dtype=np.int64)
+        return np.fromiter(column, np.int64, len(column))
     except OverflowError:
         raise HistoryError(f"{name} must fit into 64 bits") from None
 
 
 def _types(column: Sequence[Any]) -> NDArray[np.int8]:
     try:
-        return np.fromiter(map(_TYPE_CODES.__getitem__, column), np.int8, len(column))
+        return np.frombuffer(bytes(map(_TYPE_CODES.__getitem__, column)), np.int8)
     except (KeyError, TypeError):
         raise HistoryError(f"type must be one of {', '.join(OP_TYPES)}") from None
 

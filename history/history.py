@@ -201,9 +201,10 @@ class History(Collection[Op]):
         paired = partner >= 0
         outcome = np.where(paired, self.type[partner], np.int8(INFO)).astype(np.int8)
         returned = outcome != INFO
-        calls, partners = call.tolist(), partner.tolist()
-        argument = [self.value[row] for row in calls]
-        answers = [None if row < 0 else self.value[row] for row in partners]
+        calls, alone = call.tolist(), np.flatnonzero(~paired).tolist()
+        partners = partner.tolist()
+        argument = _picked(self.value, calls)
+        answers = _picked(self.value, partners, none=alone)
         return Operations(
             call=call,
             ret=np.where(returned, partner, PENDING),
@@ -213,11 +214,11 @@ class History(Collection[Op]):
             process=self.process[call],
             f=self.f[call],
             fs=self.fs,
-            key=[self.key[row] for row in calls],
+            key=_picked(self.key, calls),
             argument=argument,
             value=[a if v is None else v for v, a in zip(answers, argument, strict=True)],
-            error=[None if row < 0 else self.error[row] for row in partners],
-            node=[None if row < 0 else self.node[row] for row in partners],
+            error=_picked(self.error, partners, none=alone),
+            node=_picked(self.node, partners, none=alone),
             index=self.index[call],
             ret_index=np.where(paired, self.index[partner], -1),
         )
@@ -232,6 +233,16 @@ def hashable(key: Any) -> Any:
     if isinstance(key, set | frozenset):
         return frozenset(map(hashable, key))
     return key
+
+
+def _picked(column: Sequence[Any], rows: list[int], *, none: Sequence[int] = ()) -> list[Any]:
+    """What stands in these rows; None at the places of ``none``, whatever row they have."""
+    if column.count(None) == len(column):
+        return [None] * len(rows)
+    found = list(map(column.__getitem__, rows))
+    for place in none:
+        found[place] = None
+    return found
 
 
 def _joined(chunks: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

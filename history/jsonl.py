@@ -93,9 +93,10 @@ class Recorder:
         return len(self._ops)
 
     def close(self) -> None:
-        """Close the file; the history remains."""
+        """Close the file; the history remains. Raises HistoryError if its end cannot be written."""
         if self._file is not None:
-            self._file.close()
+            with _written(self._file):
+                self._file.close()
 
     def __enter__(self) -> Recorder:
         return self
@@ -119,11 +120,20 @@ def _new_file(path: Path) -> BinaryIO:
 
 
 def _write(file: BinaryIO, data: bytes) -> None:
-    try:
+    with _written(file):
         file.write(data)
         file.flush()
+
+
+@contextmanager
+def _written(file: BinaryIO) -> Iterator[None]:
+    """What a full disk refuses stays in the buffer, and is refused again when the file is closed."""
+    try:
+        yield
     except OSError as error:
-        raise HistoryError(f"{file.name} cannot be written: {error.strerror}") from None
+        raise HistoryError(
+            f"{file.name} cannot be written ({error.strerror}): free space there or name another store"
+        ) from None
 
 
 def read(path: Path) -> History:
@@ -147,12 +157,19 @@ def read(path: Path) -> History:
 
 @contextmanager
 def _collector_off() -> Iterator[None]:
-    """Millions of new objects, none of them garbage: the collector would only walk them in vain."""
+    """Millions of new objects, none of them garbage: the collector would only walk them in vain.
+
+    Frozen and thawed they are among its oldest, which it hardly ever looks at; otherwise it would walk
+    all of them as soon as it is on again.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if not gc.get_freeze_count():  # else somebody has frozen what this would thaw
+            gc.freeze()
+            gc.unfreeze()
         if was_on:
             gc.enable()
 
@@ -194,8 +211,10 @@ def _all_at_once(chunk: bytes, lines: int) -> list[Any] | None:
 def _added(columns: Columns, events: Sequence[Any]) -> bool:
     """Whether the events were added; a malformed one leaves the columns as they were."""
     try:
+        here = set().union(*events)
         part = {name: [event[name] for event in events] for name in _REQUIRED}
-        part |= {name: [event.get(name) for event in events] for name in _OPTIONAL}
+        for name in _OPTIONAL:
+            part[name] = [event.get(name) for event in events] if name in here else [None] * len(events)
         columns.add(**part)
     except (HistoryError, LookupError, TypeError, AttributeError):
         return False

@@ -22,14 +22,22 @@ def pairs(process: NDArray[np.int64], type: NDArray[np.int8], f: NDArray[np.int3
     An invocation's partner is the next event of its process if that is a completion.
     """
     partner = np.full(len(process), -1, dtype=np.int64)
-    clients = np.flatnonzero(process >= 0)
-    order = clients[np.argsort(process[clients], kind="stable")]
+    order = _by_client(process)
     first, second = order[:-1], order[1:]
     joined = (process[first] == process[second]) & (type[first] == INVOKE) & (type[second] != INVOKE)
     partner[first[joined]] = second[joined]
     partner[second[joined]] = first[joined]
     _pair_named(partner, process, type, f)
     return partner
+
+
+def _by_client(process: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows of clients, one client after the other; small numbers are sorted many times faster."""
+    clients = np.flatnonzero(process >= 0)
+    labels = process[clients]
+    small = labels.size and int(labels.max()) <= np.iinfo(np.int16).max
+    order = np.argsort(labels.astype(np.int16) if small else labels, kind="stable")
+    return np.asarray(clients[order])
 
 
 def _pair_named(
@@ -59,8 +67,7 @@ def check(
     if late.size:
         row = int(late[0]) + 1
         raise HistoryError(f"event {index[row]} stands after event {index[row - 1]}: sort by index")
-    clients = np.flatnonzero(process >= 0)
-    order = clients[np.argsort(process[clients], kind="stable")]
+    order = _by_client(process)
     culprits = [
         *order[(type[order] != INVOKE) & (partner[order] < 0)].tolist(),
         *_followers(order, process, (type == INVOKE) & (partner < 0)),

@@ -6,13 +6,14 @@
                                 history.jsonl   what happened (history.jsonl), written meanwhile
                                 results.json    what the checkers said
                                 logs/<node>.log what the nodes said
+                                messages.jsonl  of a simulated run that failed: what was sent near it
     store/<workload>/latest, store/latest       links to the newest run
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -26,6 +27,7 @@ from history.errors import StoreError
 # Checkers count by what they found, which may be numbers: keys of JSON are text.
 _JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
 _LATEST = "latest"
+MESSAGES = "messages.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,20 @@ class RunDirectory:
     def read_results(self) -> dict[str, Any]:
         """What ``write_results`` kept; StoreError with file and reason if missing or malformed."""
         return _read_json(self.path / "results.json")
+
+    def write_messages(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Keep what machines sent each other, a line each; StoreError if it cannot be written."""
+        _write(self.path / MESSAGES, b"".join(orjson.dumps(one) + b"\n" for one in messages))
+
+    def read_messages(self) -> list[dict[str, Any]]:
+        """What ``write_messages`` kept, nothing if it kept none; StoreError if it is malformed."""
+        path = self.path / MESSAGES
+        try:
+            return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from None
 
     def write_logs(self, logs: Mapping[str, str]) -> None:
         """Keep each node's log as ``logs/<node>.log``; StoreError if one cannot be written."""
