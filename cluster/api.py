@@ -25,6 +25,9 @@ VERBS = (
     "restart",
     "pause",
     "resume",
+    "kill_container",
+    "freeze",
+    "thaw",
     "power_off",
     "cut",
     "heal",
@@ -46,7 +49,7 @@ class ProcessState:
     """A node's process as the machine sees it.
 
     ``incarnation`` counts its starts from 1; ``running`` is false after a kill or a power cut;
-    ``paused`` is true between SIGSTOP and SIGCONT.
+    ``paused`` is true between SIGSTOP and SIGCONT, and while the machine is frozen.
     """
 
     running: bool
@@ -56,19 +59,36 @@ class ProcessState:
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """What is run on the nodes.
+    """What is run on the nodes: how it is installed, configured, started, known to be ready, and found.
 
-    ``program`` is the node program for backends that run it in this process, ``command`` the argument
-    vector for those that start one (``{config}`` in it is replaced by the path of the configuration);
-    ``configure(node, nodes)`` gives the node's configuration; ``ports`` names the ports it listens on;
-    ``port`` is the one that clients use; ``ready`` waits until a node at an endpoint serves and raises
-    OSError or TimeoutError while it does not; ``primaries`` asks the cluster who leads;
-    ``files(node, nodes)``, if given, is what stands in a node's directory, where ``command`` runs,
-    before its first start, by path, in place of the configuration in JSON.
+    Installed: ``packages`` are Debian's, for a system that is not ours; ``needs`` names the programs (by
+    name) and files (by path) that they bring, which a machine must have.
+
+    Configured: ``configure(node, nodes)`` gives the node's configuration; ``files(node, nodes)``, if
+    given, is what stands in a node's directory, where all commands run, before its first start, by path,
+    in place of the configuration in JSON. ``prepare(node, nodes)``, if given, is then run to its end.
+
+    ``advertise(config, endpoints)``, if given, makes of a node's configuration one by which it tells
+    clients where they reach its ports, by name, on backends where that is not where it listens.
+
+    Started: ``program`` is the node program for backends that run it in this process, None for a
+    system that is not a program of asyncio; ``command`` the argument vector for those that start one
+    (``{config}`` in it is replaced by the path of the configuration, ``{node}`` by the node's name);
+    ``env`` is added to its environment.
+
+    Known and found: ``ports`` names the ports it listens on; ``port`` is the one that clients use;
+    ``ready`` waits until a node at an endpoint serves and raises OSError or TimeoutError while it does
+    not, within ``ready_within_s`` of its start; ``primaries`` asks the cluster who leads; ``logs`` are
+    files that a node writes beside its standard output, in its directory; ``data`` is what a node keeps
+    there, as patterns of paths, and what has to go before a first start.
+
+    Reported: ``describe(port, to_server, data)`` says in a few words what a packet to or from the port
+    of that name carries; ``marks`` are patterns by kind (``leader``, ``session``, ``other``): lines of
+    the nodes' logs that a report marks.
     """
 
     name: str
-    program: Program
+    program: Program | None
     command: tuple[str, ...]
     configure: Callable[[str, tuple[str, ...]], Mapping[str, Any]]
     ports: Mapping[str, int]
@@ -77,6 +97,16 @@ class System:
     primaries: Callable[[Mapping[str, Endpoint]], Awaitable[list[str]]] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     files: Callable[[str, tuple[str, ...]], Mapping[str, str]] | None = None
+    describe: Callable[[str, bool, bytes], str] | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
+    advertise: Callable[[Mapping[str, Any], Mapping[str, Endpoint]], Mapping[str, Any]] | None = None
+    prepare: Callable[[str, tuple[str, ...]], tuple[str, ...]] | None = None
+    packages: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    logs: tuple[str, ...] = ()
+    data: tuple[str, ...] = ("data*",)
+    ready_within_s: float = 30.0
 
 
 class Cluster(Protocol):
@@ -93,6 +123,12 @@ class Cluster(Protocol):
     @property
     def verbs(self) -> frozenset[str]:
         """The fault verbs this backend can do on this machine; a subset of ``VERBS``."""
+
+    def why_not(self, verb: str) -> str:
+        """Why a verb cannot be done on this machine, with the way out; empty when it can.
+
+        May try it out, so that only what is wanted should be asked for.
+        """
 
     def run(self, main: Callable[[], Awaitable[T]]) -> T:
         """Run the harness's own coroutine: in virtual time in the simulator, else as asyncio does."""
@@ -118,14 +154,23 @@ class Cluster(Protocol):
     async def power_off(self, node: str) -> None:
         """The machine is dark: peers hear nothing, what was not fsynced may be lost or torn."""
 
+    async def kill_container(self, node: str) -> None:
+        """SIGKILL to all that runs in the node's container: its disk stays, its network goes."""
+
     async def restart(self, node: str) -> None:
-        """Start the node's program again; does not wait until it is ready."""
+        """Start the node's program again, its container first if that is dead; does not wait for it."""
 
     async def pause(self, node: str) -> None:
-        """SIGSTOP, or the freezer."""
+        """SIGSTOP to the node's processes."""
 
     async def resume(self, node: str) -> None:
         """SIGCONT."""
+
+    async def freeze(self, node: str) -> None:
+        """The kernel's freezer stops the whole machine of the node; no other verb works on it then."""
+
+    async def thaw(self, node: str) -> None:
+        """Let the machine go on."""
 
     async def cut(self, links: Collection[Link]) -> None:
         """Drop everything that is sent over these links, without a word to the sender."""

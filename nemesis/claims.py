@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 
 from cluster.api import Link
 
-Stop: TypeAlias = Literal["terminate", "kill", "power_off"]
-STOPS: tuple[Stop, ...] = ("terminate", "kill", "power_off")
+Stop: TypeAlias = Literal["terminate", "kill", "kill_container", "power_off"]
+STOPS: tuple[Stop, ...] = ("terminate", "kill", "kill_container", "power_off")
 """How a node can be brought down, by the verb's name, from the mildest to the hardest."""
 
 
@@ -21,14 +21,16 @@ STOPS: tuple[Stop, ...] = ("terminate", "kill", "power_off")
 class Claim:
     """What one fault holds at one time; an empty claim holds nothing.
 
-    ``down`` maps nodes to the way they went down; ``paused`` nodes do not run; ``cut`` links carry
-    nothing; ``offset_s`` and ``rate`` bend the clocks of nodes; ``delay_s`` maps links to a delay and
-    its jitter; ``loss`` maps links to a probability. ``true_time`` takes every clock fault that is
-    active on these nodes away, once, when the claim is made.
+    ``down`` maps nodes to the way they went down; ``paused`` nodes do not run; of ``frozen`` ones the
+    whole machine stands still; ``cut`` links carry nothing; ``offset_s`` and ``rate`` bend the clocks of
+    nodes; ``delay_s`` maps links to a delay and its jitter; ``loss`` maps links to a probability.
+    ``true_time`` takes every clock fault that is active on these nodes away, once, when the claim is
+    made.
     """
 
     down: Mapping[str, Stop] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
     cut: frozenset[Link] = frozenset()
     offset_s: Mapping[str, float] = field(default_factory=dict)
     rate: Mapping[str, float] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class Wanted:
 
     down: Mapping[str, Stop]
     paused: frozenset[str]
+    frozen: frozenset[str]
     cut: frozenset[Link]
     clocks: Mapping[str, Clock]
     delay_s: Mapping[Link, tuple[float, float]]
@@ -67,12 +70,13 @@ class Wanted:
 def together(claims: Iterable[Claim]) -> Wanted:
     """Compose claims; their order does not matter.
 
-    A link is cut and a node is down or paused while any claim holds it, the hardest way down counts;
-    offsets add up and rates multiply; of delays and of losses on one link the largest holds. A node
-    that is killed or without power has no process that could be paused.
+    A link is cut and a node is down, paused or frozen while any claim holds it, the hardest way down
+    counts; offsets add up and rates multiply; of delays and of losses on one link the largest holds. A
+    node that is killed or without power has no process that could be paused or frozen.
     """
     down: dict[str, Stop] = {}
     paused: set[str] = set()
+    frozen: set[str] = set()
     cut: set[Link] = set()
     clocks: dict[str, Clock] = {}
     delay_s: dict[Link, tuple[float, float]] = {}
@@ -81,6 +85,7 @@ def together(claims: Iterable[Claim]) -> Wanted:
         for node, stop in claim.down.items():
             down[node] = max(stop, down.get(node, stop), key=STOPS.index)
         paused |= claim.paused
+        frozen |= claim.frozen
         cut |= claim.cut
         _add_clocks(clocks, claim)
         for link, delay in claim.delay_s.items():
@@ -88,7 +93,8 @@ def together(claims: Iterable[Claim]) -> Wanted:
         for link, probability in claim.loss.items():
             loss[link] = max(probability, loss.get(link, 0.0))
     gone = {node for node, stop in down.items() if stop != "terminate"}
-    return Wanted(down, frozenset(paused - gone), frozenset(cut), clocks, delay_s, loss)
+    still = (frozenset(paused - gone), frozenset(frozen - gone))
+    return Wanted(down, *still, frozenset(cut), clocks, delay_s, loss)
 
 
 def _add_clocks(clocks: dict[str, Clock], claim: Claim) -> None:

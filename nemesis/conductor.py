@@ -49,12 +49,12 @@ def refuse(schedule: Schedule, cluster: Cluster) -> None:
     """Raise ScheduleError if ``cluster`` cannot do all of ``schedule``; to be asked before it starts."""
     check(schedule, nodes=cluster.nodes)
     for number, fault in enumerate(schedule):
-        missing = sorted(KINDS[fault.kind].verbs - cluster.verbs)
-        if missing:
-            raise ScheduleError(
-                f"fault {number}, {fault}, needs {', '.join(missing)}, which backend {cluster.name!r}"
-                f" cannot do here; leave {fault.kind!r} out or take another backend"
-            )
+        for verb in sorted(KINDS[fault.kind].verbs):
+            if reason := cluster.why_not(verb):
+                raise ScheduleError(
+                    f"fault {number}, {fault}, needs {verb}, which backend {cluster.name!r} cannot do"
+                    f" here: {reason}; leave {fault.kind!r} out or take another backend"
+                )
 
 
 async def run_schedule(

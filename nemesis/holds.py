@@ -47,6 +47,7 @@ class Holds:
     _claims: dict[int, Claim] = field(default_factory=dict)
     _down: dict[str, Stop] = field(default_factory=dict)
     _paused: set[str] = field(default_factory=set)
+    _frozen: set[str] = field(default_factory=set)
     _cut: dict[Link, bool] = field(default_factory=dict)
     _delay_s: dict[Link, tuple[float, float]] = field(default_factory=dict)
     _loss: dict[Link, float] = field(default_factory=dict)
@@ -72,8 +73,8 @@ class Holds:
     @property
     def pristine(self) -> bool:
         """Whether nothing is left to undo."""
-        done = (self._down, self._paused, self._cut, self._delay_s, self._loss, self._clocks)
-        return not any(done)
+        still = (self._down, self._paused, self._frozen)
+        return not any((*still, self._cut, self._delay_s, self._loss, self._clocks))
 
     def asked_clock(self, node: str) -> tuple[float, float]:
         """The node's clock as it was set, now, in seconds from true time: by steps alone, and in all."""
@@ -90,11 +91,13 @@ class Holds:
     async def _settle(self) -> list[str]:
         self._errors = []
         wanted = together(self._claims.values())
+        await self._thaw(wanted)
         await self._bring_down(wanted)
         await self._set_links(wanted)
         await self._set_clocks(wanted)
         await self._bring_up(wanted)
         await self._set_paused(wanted)
+        await self._freeze(wanted)
         return self._errors
 
     async def _bring_down(self, wanted: Wanted) -> None:
@@ -111,6 +114,7 @@ class Holds:
         verbs = {
             "terminate": self.cluster.terminate,
             "kill": self.cluster.kill,
+            "kill_container": self.cluster.kill_container,
             "power_off": self.cluster.power_off,
         }
         await verbs[stop](node)
@@ -134,6 +138,17 @@ class Holds:
         for node in sorted(wanted.paused - self._paused):
             self._paused.add(node)
             await self._try(f"pause of {node}", self.cluster.pause(node))
+
+    async def _thaw(self, wanted: Wanted) -> None:
+        """Before all else: nothing can be done to a machine that is frozen."""
+        for node in sorted(self._frozen - wanted.frozen):
+            if await self._try(f"thaw of {node}", self.cluster.thaw(node)):
+                self._frozen.discard(node)
+
+    async def _freeze(self, wanted: Wanted) -> None:
+        for node in sorted(wanted.frozen - self._frozen):
+            self._frozen.add(node)
+            await self._try(f"freeze of {node}", self.cluster.freeze(node))
 
     async def _set_links(self, wanted: Wanted) -> None:
         do, cut = self.cluster, dict.fromkeys(wanted.cut, True)

@@ -14,6 +14,7 @@ from nemesis import targets as specs
 from nemesis.errors import ScheduleError, unknown
 from nemesis.fault import PRIMARIES, Fault, Schedule, stream
 from nemesis.kinds import KINDS, Room
+from nemesis.kinds.kind import LONGEST_JUMP_S
 from nemesis.kinds.kind import check as check_kind
 from nemesis.partitions import GRUDGES
 from nemesis.targets import DEFAULT_TARGETS, TARGETS
@@ -31,12 +32,14 @@ def draw(
     targets: Sequence[str] = DEFAULT_TARGETS,
     grudges: Sequence[str] | None = None,
     clients: float = 0.3,
+    jump_s: float = LONGEST_JUMP_S,
 ) -> Schedule:
     """A random schedule: one fault in each ``interval_s``, lasting 0.2 to 2 intervals.
 
     Kinds and targets that a cluster of ``nodes`` is too small for are passed over; ``grudges`` are all
     that fit unless given, those of the primaries only if ``targets`` has them. ``clients`` is the
-    probability that a network fault also hits the links to the clients' machine. Every fault ends
+    probability that a network fault also hits the links to the clients' machine; ``jump_s`` is how far
+    clocks jump at most: nodes may have to wait as long until true time has caught up. Every fault ends
     before ``time_limit_s``. Each draws from its own stream: fault ``i`` is the same whatever the time
     limit, unless that cuts it off. Raises ScheduleError for unknown names, and when nothing fits.
     """
@@ -53,6 +56,7 @@ def draw(
         clients=clients,
         low_s=0.2 * slot_s,
         high_s=2 * slot_s,
+        jump_s=jump_s,
     )
     possible = _possible_kinds(kinds, nodes)
     faults = (_drawn(seed, number, possible, room, time_limit_s, slot_s) for number in range(count))

@@ -17,6 +17,12 @@ MARK = "windtunnel"
 _LEAST_API = (1, 41)
 _LEAST_ENGINE = "20.10"
 
+NO_RANGE = (
+    "Docker has no addresses left for a network: remove old ones with 'windtunnel cluster down --all' or"
+    " 'docker network prune'"
+)
+_RANGE_TAKEN = ("non-overlapping", "address pools", "pool overlaps")
+_PORT_TAKEN = ("port is already allocated", "address already in use")
 _REASONS = (
     (("permissionerror", "permission denied"), "this user may not use the Docker daemon: add it to the"
      " group 'docker', or run as root"),
@@ -24,12 +30,11 @@ _REASONS = (
      " answers: start it, or take --cluster local"),
     (("no space left",), "the disk that Docker keeps its data on is full: free some, for instance with"
      " 'docker system prune'"),
-    (("port is already allocated", "address already in use"), "a port on 127.0.0.1 is taken: end what"
+    (_PORT_TAKEN, "a port on 127.0.0.1 is taken: end what"
      " holds it, or see 'windtunnel cluster down --all'"),
     (("is already in use by container", "already exists"), "a name is taken by an earlier run: remove it"
      " with 'windtunnel cluster down --all'"),
-    (("non-overlapping", "address pools"), "Docker has no addresses left for a network: remove old ones"
-     " with 'windtunnel cluster down --all' or 'docker network prune'"),
+    (_RANGE_TAKEN, NO_RANGE),
 )  # fmt: skip
 
 
@@ -57,6 +62,18 @@ def explained(what: str) -> Iterator[None]:
         ) from error
     except (DockerException, OSError) as error:
         raise ClusterError(f"{what}: {reason(error)}.") from error
+
+
+def port_is_taken(error: BaseException) -> bool:
+    """Whether somebody else holds a port that was to be published."""
+    text = " ".join(_said(error)).lower()
+    return any(sign in text for sign in _PORT_TAKEN)
+
+
+def range_is_taken(error: BaseException) -> bool:
+    """Whether addresses that were asked for a network belong to another one."""
+    text = " ".join(_said(error)).lower()
+    return any(sign in text for sign in _RANGE_TAKEN)
 
 
 def reason(error: BaseException) -> str:

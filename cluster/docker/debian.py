@@ -18,6 +18,7 @@ from pathlib import Path
 from docker import DockerClient
 
 from cluster.docker.daemon import explained
+from cluster.real import programs
 from cluster.real.errors import ClusterError
 
 SUITE = "bookworm"
@@ -80,13 +81,7 @@ def _install(root: Path, requirements: Sequence[str]) -> None:
         "chroot", str(root), "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"
     ).strip()
     library = root / HOME / "lib"
-    machine = platform.machine()
-    platforms = [f"--platform={kind}_{machine}" for kind in ("manylinux2014", "manylinux_2_28")]
-    _run(
-        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-        *("--root-user-action=ignore", "--no-compile", "--only-binary=:all:", "--implementation=cp"),
-        *(f"--python-version={version}", *platforms, f"--target={library}", *requirements),
-    )
+    programs.install(library, python=version, machine=platform.machine(), requirements=requirements)
     _run("chroot", str(root), "python3", "-m", "compileall", "-q", f"/{HOME}/lib")
     python = root / "usr/local/bin/python"
     if not python.exists():

@@ -1,30 +1,30 @@
-"""The image of the nodes: a base with Python, the packet filter and libfaketime, and the node programs.
+"""The image of the nodes: a base with Python, the packet filter and libfaketime, and what they run.
 
 The base is built from the Dockerfile beside this module, or, where no image registry can be reached,
-from Debian's packages with debootstrap and from Python packages that pip gets on this machine. The
-programs are a layer of their own on it, made in a second whenever they have changed. Both are tagged
-with a hash of what they are made from, so that an image is used again as long as that is the same.
+from Debian's packages with debootstrap and from Python packages that pip gets on this machine. What the
+nodes run is a layer of its own on it, made when it is first needed: our node programs, in a second, or
+the packages of a system that is not ours. Each is tagged with a hash of what it is made from, so that it
+is used again as long as that is the same.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import platform
-import tarfile
-from collections.abc import Callable, Iterable
+import sys
 from pathlib import Path
 
 from docker import DockerClient
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 
-import impl
-from cluster.docker import debian
-from cluster.docker.daemon import connect, explained, reason
+from cluster.api import System
+from cluster.docker import debian, layers
+from cluster.docker.daemon import connect, reason
+from cluster.docker.layers import Say
+from cluster.real import programs
 from cluster.real.errors import ClusterError
+from cluster.real.programs import REQUIREMENTS
 
 PACKAGES = ("iptables", "libfaketime", "iproute2")
-REQUIREMENTS = ("aiohttp>=3.12", "orjson>=3.10")
 SOURCES = ("auto", "registry", "debian")
 HOME = "/opt/windtunnel"
 _DOCKERFILE = Path(__file__).with_name("Dockerfile")
@@ -35,69 +35,67 @@ COPY impl {HOME}/impl
 RUN python3 -m compileall -q {HOME}/impl
 """
 
-Say = Callable[[str], None]
-
 
 def build_image(
-    *, source: str = "auto", say: Say = lambda line: None, client: DockerClient | None = None
+    *,
+    source: str = "auto",
+    system: System | None = None,
+    say: Say = lambda line: None,
+    client: DockerClient | None = None,
 ) -> str:
-    """Make the node image unless it is there, and return its tag; ``say`` is told of each step.
+    """Make the image for ``system``, our node programs unless given, and return its tag.
 
-    ``source`` is ``registry`` (the Dockerfile), ``debian`` (debootstrap, as root) or ``auto``: the first
-    if Python's image can be pulled, else the second. Raises ClusterError.
+    ``source`` of the base is ``registry`` (the Dockerfile), ``debian`` (debootstrap, as root) or
+    ``auto``: the first if Python's image can be pulled, else the second. What is there already is used;
+    ``say`` is told of each step. Raises ClusterError.
     """
     if source not in SOURCES:
         raise ClusterError(f"image source {source!r} is unknown: choose from {', '.join(SOURCES)}.")
     client = client or connect()
-    if not _exists(client, base_tag()):
+    if not layers.exists(client, base_tag()):
         _build_base(client, source, say)
-    return node_image(client)
+    return node_image(client) if system is None else image_of(client, system, say=say)
+
+
+def image_of(client: DockerClient, system: System, *, say: Say | None = None) -> str:
+    """The tag of the image that runs ``system``, made unless it is there. Raises ClusterError."""
+    if not system.packages:
+        return node_image(client)
+    _require_base(client)
+    return layers.with_packages(client, base_tag(), system.name, system.packages, say or _on_stderr)
 
 
 def node_image(client: DockerClient) -> str:
-    """The tag of the image with the node programs as they are now. Raises ClusterError."""
+    """The tag of the image with our node programs as they are now. Raises ClusterError."""
     tag = node_tag()
-    if _exists(client, tag):
-        return tag
-    if not _exists(client, base_tag()):
-        raise ClusterError(f"the image {base_tag()} is missing: make it with 'windtunnel image build'.")
-    with explained(f"image {tag}"):
-        client.images.build(
-            fileobj=io.BytesIO(_programs()),
-            custom_context=True,
-            tag=tag,
-            rm=True,
-            forcerm=True,
-            network_mode="none",
-            labels={"windtunnel.inputs": tag.rpartition(":")[2]},
-        )
+    if not layers.exists(client, tag):
+        _require_base(client)
+        dockerfile = _PROGRAMS.format(base=base_tag()).encode()
+        layers.add(client, tag, {"Dockerfile": dockerfile, **programs.files()}, network="none")
     return tag
 
 
 def base_tag() -> str:
     """The base's name and the hash of what it is made from."""
     parts = (_DOCKERFILE.read_text(), debian.RECIPE, *PACKAGES, *REQUIREMENTS, platform.machine())
-    return f"windtunnel-base:{_hash(part.encode() for part in parts)}"
+    return f"windtunnel-base:{layers.digest(part.encode() for part in parts)}"
 
 
 def node_tag() -> str:
     """The image's name and the hash of its base and of the node programs."""
     contents = [base_tag().encode(), _PROGRAMS.encode()]
-    for path in _files():
-        contents += [str(path.relative_to(_root())).encode(), path.read_bytes()]
-    return f"windtunnel-node:{_hash(contents)}"
+    for path, content in programs.files().items():
+        contents += [path.encode(), content]
+    return f"windtunnel-node:{layers.digest(contents)}"
 
 
-def _hash(contents: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for content in contents:
-        digest.update(len(content).to_bytes(8, "big") + content)
-    return digest.hexdigest()[:12]
+def _require_base(client: DockerClient) -> None:
+    if not layers.exists(client, base_tag()):
+        raise ClusterError(f"the image {base_tag()} is missing: make it with 'windtunnel image build'.")
 
 
-def _exists(client: DockerClient, tag: str) -> bool:
-    with explained(f"image {tag}"):
-        return bool(client.images.list(name=tag))
+def _on_stderr(line: str) -> None:
+    print(f"windtunnel: {line}", file=sys.stderr, flush=True)
 
 
 def _build_base(client: DockerClient, source: str, say: Say) -> None:
@@ -135,27 +133,3 @@ def _build_from_dockerfile(client: DockerClient, say: Say) -> None:
             f"image {base_tag()}: {reason(error)}; without a registry, as root:"
             " 'windtunnel image build --source debian'."
         ) from error
-
-
-def _root() -> Path:
-    return Path(impl.__file__).parent
-
-
-def _files() -> list[Path]:
-    return sorted(_root().rglob("*.py"))
-
-
-def _programs() -> bytes:
-    """A build context with the node programs, the same bytes each time."""
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        _add(tar, "Dockerfile", _PROGRAMS.format(base=base_tag()).encode())
-        for path in _files():
-            _add(tar, str(Path("impl") / path.relative_to(_root())), path.read_bytes())
-    return context.getvalue()
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    tar.addfile(entry, io.BytesIO(content))

@@ -13,32 +13,29 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from functools import cache
 
 from docker import DockerClient
-from docker.errors import APIError, NotFound
-from docker.models.containers import Container
-from docker.types import LogConfig
+from docker.errors import ContainerError as ContainerFailed
 
-import cluster.real.agent
 from cluster.api import CLIENT, Endpoint, Link, System
 from cluster.docker import image
+from cluster.docker.containers import DIRECTORY, DockerContainers
 from cluster.docker.daemon import MARK, RUN, connect, explained
 from cluster.docker.remains import down
-from cluster.docker.stream import ContainerStream
+from cluster.real import netem
 from cluster.real.channel import Channel
 from cluster.real.cluster import DEFAULT_NODES, RealCluster
-from cluster.real.errors import ClusterError
+from cluster.real.netem import Lane
 from cluster.real.rules import Match
-from cluster.real.site import Machine
+from cluster.real.site import NO_POWER_CUT, Machine
 
-DIRECTORY = "/var/lib/windtunnel"
-_VERBS = ("kill", "terminate", "restart", "pause", "resume", "cut", "heal", "lose", "skew")
+__all__ = ["DIRECTORY", "DockerSite", "docker_cluster"]
+
 _MEMORY = "512m"
 _CPUS = 1.0
-_PROCESSES = 512
 _LAST_LINES = 5
+_DEVICE = "eth0"
 
 
 def docker_cluster(
@@ -67,8 +64,7 @@ class DockerSite:
         self._memory = memory
         self._cpus = cpus
         self._client: DockerClient | None = None
-        self._containers: dict[str, Container] = {}
-        self._addresses: dict[str, str] = {}
+        self._containers: DockerContainers | None = None
 
     @property
     def run_id(self) -> str:
@@ -81,19 +77,31 @@ class DockerSite:
             self._client = connect()
         return self._client
 
-    def verbs(self) -> frozenset[str]:
-        return frozenset(_VERBS)
+    @property
+    def containers(self) -> DockerContainers:
+        """The containers of this run."""
+        if self._containers is None:
+            self._containers = DockerContainers(
+                self.client, self._run_id, memory=self._memory, cpus=self._cpus
+            )
+        return self._containers
+
+    def why_not(self, verb: str) -> str:
+        if verb == "slow":
+            return _why_no_netem(image.base_tag())
+        return NO_POWER_CUT if verb == "power_off" else ""
 
     def check(self, system: System) -> None:
-        image.node_image(self.client)
+        image.image_of(self.client, system)
 
     # --- up and down --------------------------------------------------------------------------
 
     async def open(self, system: System, nodes: tuple[str, ...]) -> Mapping[str, Machine]:
-        tag = await asyncio.to_thread(image.node_image, self.client)
-        network = await asyncio.to_thread(self._network)
+        tag = await asyncio.to_thread(image.image_of, self.client, system)
+        await asyncio.to_thread(self.containers.network, nodes)
+        ports = tuple(system.ports.values())
         streams = await asyncio.gather(
-            *(asyncio.to_thread(self._container, node, tag, network, system) for node in nodes),
+            *(asyncio.to_thread(self.containers.start, node, tag, ports) for node in nodes),
             return_exceptions=True,
         )
         machines = {}
@@ -101,76 +109,17 @@ class DockerSite:
             if isinstance(stream, BaseException):
                 raise stream
             machines[node] = Machine(node, Channel(node, stream), ("python3",), {})
-        hosts = "".join(f"{self._addresses[node]} {node}\n" for node in nodes)
-        for machine in machines.values():
-            await machine.channel.ask("append", path="/etc/hosts", text=hosts)
         return machines
 
     async def close(self) -> None:
         if self._client is not None:
             await asyncio.to_thread(down, self._run_id, self._client)
-        self._containers.clear()
-
-    def _network(self) -> str:
-        with explained(f"network of run {self._run_id}"):
-            network = self.client.networks.create(
-                f"windtunnel-{self._run_id}",
-                driver="bridge",
-                labels=self._labels(),
-                check_duplicate=True,
-                # Nodes have no business outside: their packets would have no way back.
-                options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
-            )
-        return str(network.name)
-
-    def _labels(self) -> dict[str, str]:
-        return {MARK: "1", RUN: self._run_id}
-
-    def _container(self, node: str, tag: str, network: str, system: System) -> ContainerStream:
-        """A started container, and the streams of the agent in it."""
-        with explained(f"container of {node}"):
-            container = self.client.containers.create(
-                tag,
-                ["python3", "-I", "-S", "-c", _agent_source(), DIRECTORY],
-                name=f"windtunnel-{self._run_id}-{node}",
-                hostname=node,
-                labels={**self._labels(), "windtunnel.node": node},
-                network=network,
-                ports={f"{port}/tcp": ("127.0.0.1", 0) for port in system.ports.values()},
-                dns=["127.0.0.1"],  # a name that is not a node's is asked of nobody
-                stdin_open=True,
-                init=True,
-                mem_limit=self._memory,
-                memswap_limit=self._memory,
-                nano_cpus=round(self._cpus * 1e9),
-                pids_limit=_PROCESSES,
-                cap_drop=["ALL"],
-                cap_add=["NET_ADMIN"],
-                security_opt=["no-new-privileges"],
-                log_config=LogConfig(type="json-file", config={"max-size": "1m"}),
-            )
-            self._containers[node] = container
-            wanted = {"stdin": 1, "stdout": 1, "stream": 1}
-            stream = ContainerStream(self.client.api.attach_socket(str(container.id), params=wanted))
-            container.start()
-            container.reload()
-        self._addresses[node] = self._attachment(node)["IPAddress"]
-        self._addresses[CLIENT] = self._attachment(node)["Gateway"]
-        return stream
-
-    def _attachment(self, node: str) -> dict[str, Any]:
-        networks: dict[str, dict[str, Any]] = self._containers[node].attrs["NetworkSettings"]["Networks"]
-        return networks[f"windtunnel-{self._run_id}"]
+        self._containers = None
 
     # --- asked by the cluster -----------------------------------------------------------------
 
     def endpoint(self, node: str, port: int) -> Endpoint:
-        if node not in self._containers:
-            raise ClusterError(f"{node} of docker is not there: the cluster is not started.")
-        published = self._containers[node].attrs["NetworkSettings"]["Ports"].get(f"{port}/tcp")
-        if not published:
-            raise ClusterError(f"{node} of docker publishes no port {port}: its container has ended.")
-        return Endpoint(published[0]["HostIp"], int(published[0]["HostPort"]))
+        return self.containers.endpoint(node, port)
 
     def matches(self, link: Link) -> tuple[Match, ...]:
         """Packets are dropped where they arrive: to the sender they are lost on the way.
@@ -178,29 +127,45 @@ class DockerSite:
         Clients come through Docker's proxy, from the bridge's own address.
         """
         source, destination = link
+        addresses = self.containers.addresses
         if destination == CLIENT:
-            return (Match(source, "OUTPUT", ("-d", self._addresses[CLIENT])),)
-        return (Match(destination, "INPUT", ("-s", self._addresses[source])),)
+            return (Match(source, "OUTPUT", ("-d", addresses[CLIENT])),)
+        return (Match(destination, "INPUT", ("-s", addresses[source])),)
+
+    def lane(self, link: Link) -> Lane | None:
+        """What leaves a container; what clients send leaves the host, where nothing is changed."""
+        source, destination = link
+        if source == CLIENT:
+            return None
+        return Lane(source, _DEVICE, (("-d", self.containers.addresses[destination]),))
 
     def how_to_enter(self, node: str) -> str:
         """A command that opens a shell on a node."""
-        return f"docker exec -it {self._containers[node].name} bash"
+        return f"docker exec -it {self.containers[node].name} bash"
 
     def explain(self, node: str) -> str:
-        container = self._containers.get(node)
-        if container is None:
-            return ""
+        return "" if self._containers is None else self._containers.explain(node, _LAST_LINES)
+
+
+@cache
+def _why_no_netem(tag: str) -> str:
+    """Why packets cannot be delayed in a container of image ``tag``: tried out, once."""
+    with explained("trial of netem"):
         try:
-            container.reload()
-            state = container.attrs["State"]
-            last = container.logs(stdout=False, tail=_LAST_LINES).decode("utf-8", "replace")
-        except (APIError, NotFound) as error:
-            return f"Docker says: {error}"
-        out_of_memory = ", out of memory" if state.get("OOMKilled") else ""
-        return (
-            f"Its container is {state['Status']}, exit code {state['ExitCode']}{out_of_memory}.\n{last}"
-        )
+            connect().containers.run(
+                tag,
+                ["sh", "-c", netem.TRIAL],
+                labels={MARK: "1", RUN: "trial"},
+                network_mode="none",
+                cap_drop=["ALL"],
+                cap_add=["NET_ADMIN"],
+                remove=True,
+                stderr=True,
+            )
+        except ContainerFailed as error:
+            return netem.reason(_text(error.stderr))
+    return ""
 
 
-def _agent_source() -> str:
-    return Path(cluster.real.agent.__file__).read_text()
+def _text(said: object) -> str:
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)

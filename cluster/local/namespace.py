@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+from cluster.api import System
 from cluster.local import launcher
+from cluster.real import netem
 from cluster.real.agent import faketime_library
 from cluster.real.errors import ClusterError
 
@@ -63,6 +66,22 @@ def require() -> None:
         raise ClusterError(f"--cluster local cannot run on this machine: {'; '.join(lacking)}.")
 
 
+def require_for(system: System) -> None:
+    """Raise ClusterError unless what ``system`` needs is installed on this machine."""
+    path = f"{os.environ.get('PATH', os.defpath)}:{launcher.SBIN}"
+    lacking = [
+        need
+        for need in system.needs
+        if not (os.path.exists(need) if "/" in need else shutil.which(need, path=path))
+    ]
+    if lacking:
+        packages = " ".join(system.packages)
+        raise ClusterError(
+            f"--system {system.name} cannot run on this machine, it lacks {', '.join(lacking)}: install"
+            f" Debian's packages (apt-get install {packages}), or take --cluster docker."
+        )
+
+
 def missing() -> Iterator[str]:
     """What this machine lacks, each with the way to get it."""
     if sys.platform != "linux":
@@ -97,6 +116,23 @@ def _trial() -> str | None:
             f"user namespaces are switched off by {' and '.join(off)}; an administrator can allow them"
         )
     return said.removeprefix("windtunnel: ").rstrip(".")
+
+
+@cache
+def why_no_netem() -> str:
+    """Why packets cannot be delayed in a private namespace on this machine; empty when they can."""
+    own = ["unshare", "--net"] if inside() else [sys.executable, launcher.__file__]
+    try:
+        done = subprocess.run(
+            [*own, "sh", "-c", netem.TRIAL],
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL_WITHIN_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"a trial of netem failed ({error})"
+    return "" if done.returncode == 0 else netem.reason(done.stderr)
 
 
 def _reads(path: str, value: str) -> bool:

@@ -25,10 +25,14 @@ from cluster.local import namespace
 from cluster.real.channel import Channel, SocketStream
 from cluster.real.cluster import DEFAULT_NODES, RealCluster
 from cluster.real.errors import ClusterError
+from cluster.real.netem import Lane
 from cluster.real.rules import CHANGE, Match
-from cluster.real.site import Machine
+from cluster.real.site import NO_CONTAINERS, NO_POWER_CUT, Machine
 
-_VERBS = ("kill", "terminate", "restart", "pause", "resume", "cut", "heal", "lose", "skew")
+_REFUSED = {
+    "power_off": NO_POWER_CUT,
+    **dict.fromkeys(("kill_container", "freeze", "thaw"), NO_CONTAINERS),
+}
 _ROOT = Path("/run/windtunnel")
 _CODE = Path(cluster.real.agent.__file__).parents[2]
 _LIBERAL = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
@@ -54,10 +58,17 @@ class LocalSite:
         self._numbers = {CLIENT: 0, **{node: number for number, node in enumerate(nodes, 1)}}
         self._agents: list[subprocess.Popen[bytes]] = []
 
-    def verbs(self) -> frozenset[str]:
-        return frozenset(_VERBS)
+    @property
+    def containers(self) -> None:
+        return None
+
+    def why_not(self, verb: str) -> str:
+        if verb == "slow":
+            return namespace.why_no_netem()
+        return _REFUSED.get(verb, "")
 
     def check(self, system: System) -> None:
+        namespace.require_for(system)
         if not namespace.inside():
             raise ClusterError(
                 "--cluster local runs in private namespaces: call cluster.local.enter() first, before"
@@ -91,6 +102,21 @@ class LocalSite:
             Match(where, "INPUT", ("-m conntrack --ctorigdst", address, "--ctdir", direction))
             for address, direction in filter(None, (said, answered))
         )
+
+    def lane(self, link: Link) -> Lane | None:
+        """What leaves by the loopback, in either direction; all nodes share it, and its queues."""
+        source, destination = link
+        first = next(node for node in self._numbers if node != CLIENT)
+        seen = {
+            "ORIGINAL": None if destination == CLIENT else self._seen(source, destination),
+            "REPLY": None if source == CLIENT else self._seen(destination, source),
+        }
+        matches = tuple(
+            ("-m conntrack --ctorigdst", address, "--ctdir", direction)
+            for direction, address in seen.items()
+            if address is not None
+        )
+        return Lane(first, "lo", matches)
 
     def how_to_enter(self, node: str) -> str:
         """A command that opens a shell on a node, from outside of the namespaces."""

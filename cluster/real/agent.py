@@ -6,7 +6,8 @@ object per line: ``{"id": 1, "do": "state"}`` is answered by ``{"id": 1, "ok": {
 ``{"id": 1, "error": sentence}``.
 
 When its input ends, because the harness has closed it or is dead, it kills the node's process, runs the
-commands of ``undo`` and exits: nothing of a run outlives its harness.
+commands of ``undo``, removes its directory if so told by a second word on its command line, and exits:
+nothing of a run outlives its harness.
 """
 
 from __future__ import annotations
@@ -16,29 +17,36 @@ import glob
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
+import threading
 import time
+import zipfile
 
 _GONE_WITHIN_S = 5.0
 _STEP_S = 0.002
 _PROBE = "import time; print(time.time_ns() - time.monotonic_ns())"
-_LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
+LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
 
 
 class Node:
     """The process under test on this machine, its wall clock, and what is to be undone at the end.
 
-    The clock was set at ``set_ns``, true time, to be ``offset_s`` off and to run at ``rate``.
+    The clock was set at ``set_ns``, by this machine, to be ``offset_s`` off and to run at ``rate``. True
+    time is the harness's: this machine is ``ahead_s`` ahead of it.
     """
 
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
+    def __init__(self, directory: str, *, remove: bool = False) -> None:
+        self.directory, self.remove = directory, remove
         self.process: subprocess.Popen[bytes] | None = None
         self.starts: list[tuple[int, int]] = []
         self.started_ns = 0
         self.offset_s, self.rate, self.set_ns = 0.0, 1.0, 0
+        self.ahead_s = 0.0
+        self.writer: threading.Thread | None = None
         self.undo: list[list[str]] = []
         os.makedirs(directory, exist_ok=True)
         os.chdir(directory)
@@ -50,15 +58,16 @@ class Node:
         """Start the process in a session of its own; nothing happens when it runs."""
         if not self._running():
             self._write_clock(time.time_ns())
-            with open("node.log", "ab") as log:
-                self.process = subprocess.Popen(
-                    argv,
-                    env={**os.environ, **env, **self._faketime()},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            self.process = subprocess.Popen(
+                argv,
+                env={**os.environ, **env, **self._faketime()},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self.writer = threading.Thread(target=self._keep_log, args=(self.process,), daemon=True)
+            self.writer.start()
             self.started_ns = time.time_ns()
             self.starts.append((self.process.pid, _stat(self.process.pid)[1]))
             self._write_clock(self.started_ns)
@@ -87,6 +96,15 @@ class Node:
         same = self.starts[-1] == (self.process.pid, started)
         return {"running": same, "paused": paused, "incarnation": len(self.starts), "exit": None}
 
+    def _keep_log(self, process: subprocess.Popen[bytes]) -> None:
+        """Date each line when it is written, by true time: the node has a faked clock."""
+        assert process.stdout is not None
+        with process.stdout, open("node.log", "ab", buffering=0) as log:
+            for line in process.stdout:
+                now = time.time() - self.ahead_s
+                date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+                log.write(b"%s.%06dZ %s\n" % (date.encode(), now % 1 * 1e6, line.rstrip(b"\n")))
+
     def _running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
@@ -101,6 +119,16 @@ class Node:
         return True
 
     # --- the clock ----------------------------------------------------------------------------
+
+    def now(self) -> dict[str, object]:
+        """This machine's clock."""
+        return {"now_ns": time.time_ns()}
+
+    def true_time(self, ahead_s: float) -> dict[str, object]:
+        """How far this machine is ahead of the harness; the node's clock shows the harness's time."""
+        self.ahead_s = ahead_s
+        self._write_clock(time.time_ns())
+        return {}
 
     def skew(self, offset_s: float, rate: float) -> dict[str, object]:
         """Set the wall clock of the node to true time + ``offset_s``, running at ``rate`` from now."""
@@ -123,7 +151,7 @@ class Node:
             self._write_clock(time.time_ns())
         argv = [sys.executable, "-I", "-S", "-c", _PROBE]
         read = subprocess.run(argv, env=env, stdout=subprocess.PIPE, timeout=10, check=True)
-        true_ns = time.time_ns() - time.monotonic_ns()
+        true_ns = time.time_ns() - time.monotonic_ns() - int(self.ahead_s * 1e9)
         return {"offset_s": (int(read.stdout) - true_ns) / 1e9}
 
     def _write_clock(self, started_ns: int) -> None:
@@ -132,7 +160,7 @@ class Node:
         ``start`` is that of the process. The rate is always written, as a running process would else
         keep its old one.
         """
-        offset_s = self.offset_s + (self.rate - 1) * (started_ns - self.set_ns) / 1e9
+        offset_s = self.offset_s - self.ahead_s + (self.rate - 1) * (started_ns - self.set_ns) / 1e9
         with open("clock.new", "w") as file:
             file.write(f"{offset_s:+.9f} x{self.rate:.6f}\n")
         os.rename("clock.new", "clock")
@@ -174,12 +202,46 @@ class Node:
             file.write(text)
         return {}
 
-    def log(self) -> dict[str, object]:
-        """What the process has written so far, in all its incarnations."""
-        if not os.path.exists("node.log"):
-            return {"text": ""}
-        with open("node.log", "rb") as file:
-            return {"text": _text(file.read())}
+    def wipe(self, patterns: list[str]) -> dict[str, object]:
+        """Remove files and directories below the node's own."""
+        for path in (path for pattern in patterns for path in glob.glob(pattern)):
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        return {}
+
+    def unpack(self, path: str, target: str) -> dict[str, object]:
+        """Unpack a wheel, or a tar archive of libraries, that was written before; it goes away."""
+        if path.endswith(".whl"):
+            with zipfile.ZipFile(path) as wheel:
+                wheel.extractall(target)
+        else:
+            with tarfile.open(path) as archive:
+                archive.extractall(target)
+        os.unlink(path)
+        return {}
+
+    def lacking(self, needs: list[str]) -> dict[str, object]:
+        """Which of these programs, by name, and files, by path, this machine has not."""
+        there = {
+            need: os.path.exists(need) if "/" in need else bool(shutil.which(need)) for need in needs
+        }
+        return {"lacking": [need for need, found in there.items() if not found]}
+
+    def log(self, paths: list[str] | None = None) -> dict[str, object]:
+        """What the process has written so far, in all its incarnations: its output, and these files."""
+        if self.writer is not None and not self._running():
+            self.writer.join(_GONE_WITHIN_S)  # the last words of the dead
+        texts = {}
+        for path in ("node.log", *(paths or ())):
+            if os.path.exists(path):
+                with open(path, "rb") as file:
+                    texts[path] = _text(file.read())
+        further = "".join(
+            f"\n==> {path} <==\n{text}" for path, text in texts.items() if path != "node.log"
+        )
+        return {"text": texts.get("node.log", "") + further}
 
     def at_end(self, undo: list[list[str]]) -> dict[str, object]:
         """The commands that undo what was done to this machine, to be run when the input ends."""
@@ -196,25 +258,28 @@ class Node:
             for path in (f"/dev/shm/faketime_shm_{pid}", f"/dev/shm/sem.faketime_sem_{pid}"):
                 if os.path.exists(path):
                     os.unlink(path)
+        if self.remove:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def faketime_library() -> str:
     """The path of libfaketime on this machine; empty when there is none."""
-    return next((path for pattern in _LIBRARIES for path in sorted(glob.glob(pattern))), "")
+    return next((path for pattern in LIBRARIES for path in sorted(glob.glob(pattern))), "")
 
 
 def serve(node: Node) -> None:
     """Answer requests until the input ends."""
-    buffer = b""
+    begun: list[bytes] = []
     while True:
         select.select([0], [], [])
-        data = os.read(0, 65536)
+        data = os.read(0, 1 << 20)
         if not data:
             return
-        buffer += data
-        *lines, buffer = buffer.split(b"\n")
-        for line in lines:
-            _reply(_answer(node, json.loads(line)))
+        first, *others = data.split(b"\n")
+        begun.append(first)
+        for begins in others:
+            _reply(_answer(node, json.loads(b"".join(begun))))
+            begun = [begins]
 
 
 def _answer(node: Node, request: dict[str, object]) -> dict[str, object]:
@@ -246,11 +311,11 @@ def _stay(number: int, frame: object) -> None:
     """Ctrl-C and SIGTERM are the harness's to answer; its end is the end of the input."""
 
 
-def main(directory: str) -> None:
+def main(directory: str, remove: str = "") -> None:
     """Serve on the standard streams, then undo everything."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stay)  # not SIG_IGN: the node's process would inherit that
-    node = Node(directory)
+    node = Node(directory, remove=remove == "remove")
     try:
         serve(node)
     finally:
@@ -258,4 +323,4 @@ def main(directory: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

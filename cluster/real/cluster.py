@@ -5,33 +5,48 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
 
-from cluster.api import CLIENT, Endpoint, Link, ProcessState, System
-from cluster.real import rules
-from cluster.real.channel import AgentError
+from cluster.api import CLIENT, VERBS, Endpoint, Link, ProcessState, System
+from cluster.real.channel import AgentError, Channel
 from cluster.real.errors import ClusterError
-from cluster.real.rules import Chains, Rule
+from cluster.real.links import Links
+from cluster.real.shells import Shells
 from cluster.real.site import Machine, Site
+from cluster.real.waiting import all_done, undisturbed
 
 T = TypeVar("T")
 
 _READY_EVERY_S = 0.05
 _LAST_LINES = 5
 _CONFIG = "config.json"
+_PREPARED_WITHIN_S = 120.0
+_CLOCK_READINGS = 5
 DEFAULT_NODES = ("n1", "n2", "n3", "n4", "n5")
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """What a node's clock was set to, at ``set_s`` of the monotonic clock."""
+
+    offset_s: float
+    rate: float
+    set_s: float
+
+    def offset_now_s(self) -> float:
+        return self.offset_s + (self.rate - 1) * (time.monotonic() - self.set_s)
 
 
 class RealCluster:
     """Nodes of ``system`` at ``site``. Used once: ``run`` a coroutine that starts and stops it.
 
     Whatever that coroutine does, and if it is cancelled or raises, all is undone when ``run`` returns.
-    A node must serve within ``ready_within_s`` of its start.
+    A node must serve within ``ready_within_s`` of its start, what its system says unless given.
     """
 
     def __init__(
@@ -40,18 +55,18 @@ class RealCluster:
         site: Site,
         *,
         nodes: tuple[str, ...] = DEFAULT_NODES,
-        ready_within_s: float = 30.0,
+        ready_within_s: float | None = None,
     ) -> None:
         if CLIENT in nodes or len(set(nodes)) != len(nodes) or not nodes:
             raise ValueError(f"node names must be distinct and not {CLIENT!r}: {nodes}")
         self.system = system
         self.site = site
         self._nodes = nodes
-        self.ready_within_s = ready_within_s
-        self._machines: Mapping[str, Machine] = {}
-        self._standing: set[Rule] = set()
-        self._dropped: Counter[Link] = Counter()
-        self._changing = asyncio.Lock()
+        self.ready_within_s = system.ready_within_s if ready_within_s is None else ready_within_s
+        self._machines: dict[str, Machine] = {}
+        self._links = Links(site, lambda node: self._machine(node).channel)
+        self._shells = Shells(site)
+        self._clocks: dict[str, _Clock] = {}
         self._logs: dict[str, str] = {}
 
     @property
@@ -64,7 +79,10 @@ class RealCluster:
 
     @property
     def verbs(self) -> frozenset[str]:
-        return self.site.verbs()
+        return frozenset(verb for verb in VERBS if not self.why_not(verb))
+
+    def why_not(self, verb: str) -> str:
+        return self.site.why_not(verb)
 
     def checked(self) -> RealCluster:
         """This cluster, if this machine can run it. Raises ClusterError, saying what is missing."""
@@ -99,8 +117,8 @@ class RealCluster:
     async def start(self) -> None:
         """Raises ClusterError, with the last lines of its log, for a node that does not become ready."""
         try:
-            self._machines = await self.site.open(self.system, self._nodes)
-            await _all(self._bring_up(node) for node in self._nodes)
+            self._machines = dict(await self.site.open(self.system, self._nodes))
+            await all_done(self._bring_up(node) for node in self._nodes)
         except BaseException:
             await self.stop()
             raise
@@ -116,18 +134,24 @@ class RealCluster:
 
     async def _prepare(self, node: str) -> None:
         channel = self._machines[node].channel
-        chains = self._chains(node)
-        await channel.ask("at_end", undo=chains.undo())
-        await channel.run(rules.CHANGE, text=chains.creation())
+        await self._links.prepare(node)
+        await channel.ask("true_time", ahead_s=await _ahead_s(channel))
+        await channel.ask("wipe", patterns=list(self.system.data))
         for path, content in self._files(node).items():
             await channel.write(path, content)
+        if self.system.prepare is not None:
+            argv = list(self.system.prepare(node, self._nodes))
+            await channel.run(argv, timeout_s=_PREPARED_WITHIN_S)
 
     def _files(self, node: str) -> dict[str, bytes]:
         if self.system.files is not None:
             texts = self.system.files(node, self._nodes)
             return {path: text.encode() for path, text in texts.items()}
-        config = dict(self.system.configure(node, self._nodes))
-        return {_CONFIG: orjson.dumps(config, option=orjson.OPT_INDENT_2)}
+        config = self.system.configure(node, self._nodes)
+        if self.system.advertise is not None:
+            reached = {port: self.endpoint(node, port) for port in self.system.ports}
+            config = self.system.advertise(config, reached)
+        return {_CONFIG: orjson.dumps(dict(config), option=orjson.OPT_INDENT_2)}
 
     async def _ready(self, node: str) -> None:
         deadline_s = asyncio.get_running_loop().time() + self.ready_within_s
@@ -141,20 +165,23 @@ class RealCluster:
         raise ClusterError(await self._last_words(node, f"not ready in {self.ready_within_s:g} s"))
 
     async def _last_words(self, node: str, what: str) -> str:
-        log = (await self._machines[node].channel.ask("log"))["text"].splitlines()
+        log = (await self._log(self._machines[node])).splitlines()
         last = "\n".join(f"  {line}" for line in log[-_LAST_LINES:]) or "  (nothing)"
         return f"{node} of {self.name}: {what}; its log ends:\n{last}"
 
+    async def _log(self, machine: Machine) -> str:
+        return str((await machine.channel.ask("log", paths=list(self.system.logs)))["text"])
+
     async def stop(self) -> None:
         """Undo everything; goes on to the end even when it is cancelled meanwhile."""
-        await _undisturbed(self._stop())
+        await undisturbed(self._stop())
 
     async def _stop(self) -> None:
         machines, self._machines = self._machines, {}
         for node, machine in machines.items():
             with suppress(ClusterError, TimeoutError):
                 async with asyncio.timeout(5):
-                    self._logs[node] = (await machine.channel.ask("log"))["text"]
+                    self._logs[node] = await self._log(machine)
         for machine in machines.values():
             machine.channel.close()
         await self.site.close()
@@ -180,45 +207,81 @@ class RealCluster:
         return self._machines[node]
 
     async def _ask(self, node: str, do: str, **arguments: Any) -> dict[str, Any]:
-        return await self._machine(node).channel.ask(do, **arguments)
-
-    def _chains(self, node: str) -> Chains:
-        return Chains(self.site.run_id, node)
+        machine = self._machine(node)
+        self._shells.require_awake(node)
+        return await machine.channel.ask(do, **arguments)
 
     # --- processes ----------------------------------------------------------------------------
 
     async def kill(self, node: str) -> None:
-        await self._ask(node, "signal", number=signal.SIGKILL, until="gone")
+        await self._signal(node, signal.SIGKILL, until="gone")
 
     async def terminate(self, node: str) -> None:
-        await self._ask(node, "signal", number=signal.SIGTERM)
+        await self._signal(node, signal.SIGTERM)
 
     async def power_off(self, node: str) -> None:
-        raise ClusterError(f"{self.name} cannot cut the power of {node}: a real page cache would stay.")
-
-    async def restart(self, node: str) -> None:
-        machine = self._machine(node)
-        words = [word.replace("{config}", _CONFIG) for word in self.system.command]
-        argv = [*machine.python, *words[1:]] if words[0] == "python" else words
-        await machine.channel.ask("start", argv=argv, env=dict(machine.env))
+        raise ClusterError(f"{self.name} cannot cut the power of {node}: {self.why_not('power_off')}.")
 
     async def pause(self, node: str) -> None:
-        await self._ask(node, "signal", number=signal.SIGSTOP, until="stopped")
+        await self._signal(node, signal.SIGSTOP, until="stopped")
 
     async def resume(self, node: str) -> None:
-        await self._ask(node, "signal", number=signal.SIGCONT)
+        await self._signal(node, signal.SIGCONT)
+
+    async def _signal(self, node: str, number: int, until: str = "") -> None:
+        if not self._shells.dead(self._known(node)):
+            await self._ask(node, "signal", number=number, until=until)
+
+    async def restart(self, node: str) -> None:
+        if self._shells.dead(self._known(node)):
+            await self._revive(node)
+        machine = self._machine(node)
+        filled = {"{config}": _CONFIG, "{node}": node}
+        words = [_filled(word, filled) for word in self.system.command]
+        argv = [*machine.python, *words[1:]] if words[0] == "python" else words
+        await self._ask(node, "start", argv=argv, env={**machine.env, **self.system.env})
 
     async def process_state(self, node: str) -> ProcessState:
-        state = await self._state(node)
-        return ProcessState(state["running"], state["paused"], state["incarnation"])
+        if (state := await self._shells.state(self._known(node))) is not None:
+            return state
+        said = await self._state(node)
+        state = ProcessState(said["running"], said["paused"], said["incarnation"])
+        return self._shells.counted(node, state)
 
     async def _state(self, node: str) -> dict[str, Any]:
         return await self._ask(node, "state")
 
+    # --- containers ---------------------------------------------------------------------------
+
+    async def kill_container(self, node: str) -> None:
+        if not self._shells.dead(self._known(node)):
+            last = await self.process_state(node)
+            await self._links.going(node)
+            await self._shells.kill(node, last)
+            self._machine(node).channel.close()
+
+    async def _revive(self, node: str) -> None:
+        """The container again, and on it all that stood there: rules, delays and the node's clock."""
+        machine = self._machines[node] = await self._shells.revive(node)
+        await self._links.back(node)
+        await machine.channel.ask("true_time", ahead_s=await _ahead_s(machine.channel))
+        if (clock := self._clocks.get(node)) is not None:
+            await machine.channel.ask("skew", offset_s=clock.offset_now_s(), rate=clock.rate)
+        await self._shells.is_back(node)
+
+    async def freeze(self, node: str) -> None:
+        last = await self.process_state(node)
+        await self._shells.freeze(node, last)
+
+    async def thaw(self, node: str) -> None:
+        await self._shells.thaw(self._known(node))
+
     # --- clocks -------------------------------------------------------------------------------
 
     async def skew(self, node: str, offset_s: float, rate: float = 1.0) -> None:
-        await self._ask(node, "skew", offset_s=offset_s, rate=rate)
+        self._clocks[self._known(node)] = _Clock(offset_s, rate, time.monotonic())
+        if not self._shells.dead(node):
+            await self._ask(node, "skew", offset_s=offset_s, rate=rate)
 
     async def clock_offset_s(self, node: str) -> float:
         return float((await self._ask(node, "clock"))["offset_s"])
@@ -226,62 +289,29 @@ class RealCluster:
     # --- links --------------------------------------------------------------------------------
 
     async def cut(self, links: Collection[Link]) -> None:
-        await self._drop("cut", links, 1.0)
+        await self._links.drop("cut", self._known_links(links), 1.0)
 
     async def heal(self, links: Collection[Link]) -> None:
-        await self._drop("cut", links, 0.0)
+        await self._links.drop("cut", self._known_links(links), 0.0)
 
     async def lose(self, links: Collection[Link], probability: float) -> None:
-        await self._drop("lose", links, probability)
+        await self._links.drop("lose", self._known_links(links), probability)
 
     async def slow(self, links: Collection[Link], delay_s: float, jitter_s: float = 0.0) -> None:
-        raise ClusterError(f"{self.name} cannot slow links down here: the kernel has no netem.")
+        if reason := self.why_not("slow"):
+            raise ClusterError(f"{self.name} cannot slow links down: {reason}.")
+        await self._links.slow(self._known_links(links), delay_s, jitter_s)
 
     async def dropped(self, links: Collection[Link]) -> int:
-        async with self._changing:
-            nodes = {rule.match.node for rule in self._standing if rule.link in links}
-            now = await self._read(nodes)
-        live = sum(count for (link, _), count in now.items() if link in links)
-        return live + sum(self._dropped[link] for link in set(links))
+        return await self._links.dropped(links)
 
     async def delayed(self, links: Collection[Link]) -> int:
-        return 0
+        return await self._links.delayed(links)
 
-    async def _drop(self, verb: str, links: Collection[Link], probability: float) -> None:
-        """Have each packet of ``links`` dropped with this probability by the rules of ``verb``."""
-        wanted = {
-            Rule(link, verb, match, probability) for link in links for match in self._matches(link)
-        }
-        async with self._changing:
-            old = {rule for rule in self._standing if rule.verb == verb and rule.link in links}
-            new = wanted if probability > 0 else set()
-            nodes = sorted({rule.match.node for rule in old ^ new})
-            await _all(self._change(node, add=new - old, remove=old - new) for node in nodes)
-
-    async def _change(self, node: str, *, add: set[Rule], remove: set[Rule]) -> None:
-        """Change the rules on one machine; what a rule has dropped is added up before it goes."""
-        add = {rule for rule in add if rule.match.node == node}
-        remove = {rule for rule in remove if rule.match.node == node}
-        counted = await self._read({node} if remove else ())
-        text = self._chains(node).change(add=add, remove=remove)
-        await self._machine(node).channel.run(rules.CHANGE, text=text)
-        self._standing = (self._standing - remove) | add
-        for link, verb in {(rule.link, rule.verb) for rule in remove}:
-            self._dropped[link] += counted[link, verb]
-
-    async def _read(self, nodes: Iterable[str]) -> Counter[tuple[Link, str]]:
-        """Packets dropped, by link and verb, by the rules that stand on these machines."""
-        counts: Counter[tuple[Link, str]] = Counter()
-        for node in nodes:
-            saved = await self._machine(node).channel.run(rules.READ)
-            counts += rules.dropped(saved, self._chains(node))
-        return counts
-
-    def _matches(self, link: Link) -> tuple[rules.Match, ...]:
-        for end in link:
-            if end != CLIENT:
-                self._known(end)
-        return self.site.matches(link)
+    def _known_links(self, links: Collection[Link]) -> Collection[Link]:
+        for end in {end for link in links for end in link if end != CLIENT}:
+            self._known(end)
+        return links
 
     # --- the system ---------------------------------------------------------------------------
 
@@ -291,22 +321,19 @@ class RealCluster:
         return await self.system.primaries({node: self.endpoint(node) for node in self._nodes})
 
 
-async def _all(work: Iterable[Awaitable[None]]) -> None:
-    """Do all of it at the same time. Raises the first error, when all is through."""
-    for error in await asyncio.gather(*work, return_exceptions=True):
-        if error is not None:
-            raise error
+async def _ahead_s(channel: Channel) -> float:
+    """How far the machine's clock is ahead of ours; 0 when that is less than can be told apart."""
+    readings = []
+    for _ in range(_CLOCK_READINGS):
+        before_ns = time.time_ns()
+        its_ns = int((await channel.ask("now"))["now_ns"])
+        after_ns = time.time_ns()
+        readings.append((after_ns - before_ns, its_ns - (before_ns + after_ns) // 2))
+    took_ns, ahead_ns = min(readings)
+    return ahead_ns / 1e9 if abs(ahead_ns) > took_ns else 0.0
 
 
-async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
-    """Finish ``work`` even if this task is cancelled meanwhile, then let the cancellation go on."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    task.result()
-    if cancelled:
-        raise cancelled
+def _filled(word: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(name, value)
+    return word

@@ -8,7 +8,11 @@ from typing import Protocol
 
 from cluster.api import Endpoint, Link, System
 from cluster.real.channel import Channel
+from cluster.real.netem import Lane
 from cluster.real.rules import Match
+
+NO_CONTAINERS = "a node there is in no container; take --cluster docker"
+NO_POWER_CUT = "a real page cache would stay; take the simulator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,34 @@ class Machine:
     channel: Channel
     python: tuple[str, ...]
     env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """What the daemon says; ``started_at`` is another one after each start."""
+
+    running: bool
+    frozen: bool
+    started_at: str
+
+
+class Containers(Protocol):
+    """What can be done to nodes that are containers. All of it raises ClusterError."""
+
+    async def kill(self, node: str) -> None:
+        """SIGKILL to all that runs in it; returns when it is dead."""
+
+    async def revive(self, node: str) -> Machine:
+        """Start it again, under the address and the ports that it had, with a new agent."""
+
+    async def freeze(self, node: str) -> None:
+        """Stop all that runs in it, the agent too."""
+
+    async def thaw(self, node: str) -> None:
+        """Let it go on."""
+
+    async def state(self, node: str) -> ContainerState:
+        """What it is at this moment."""
 
 
 class Site(Protocol):
@@ -32,8 +64,12 @@ class Site(Protocol):
     def run_id(self) -> str:
         """The run that all objects made here are named after: a few letters and digits."""
 
-    def verbs(self) -> frozenset[str]:
-        """The fault verbs that can be done here; asked before anything is started."""
+    @property
+    def containers(self) -> Containers | None:
+        """The nodes as containers, where they are."""
+
+    def why_not(self, verb: str) -> str:
+        """Why a fault verb cannot be done here, empty when it can; asked before anything is started."""
 
     def check(self, system: System) -> None:
         """Raise ClusterError when this machine cannot be used, saying what is missing."""
@@ -49,6 +85,9 @@ class Site(Protocol):
 
     def matches(self, link: Link) -> tuple[Match, ...]:
         """Which packets, filtered where, are those of ``link``."""
+
+    def lane(self, link: Link) -> Lane | None:
+        """Where the packets of ``link`` leave and can be delayed; None when that is not on a node."""
 
     def how_to_enter(self, node: str) -> str:
         """A command by which a person gets a shell on a node."""

@@ -17,9 +17,11 @@ from cluster.sim.guards import guarded
 from cluster.sim.loop import NodeLoop
 from cluster.sim.machine import Machine
 from cluster.sim.network import Network
+from cluster.sim.traffic import Observe
 from cluster.sim.world import World
 
 T = TypeVar("T")
+_OF_CONTAINERS = ("kill_container", "freeze", "thaw")
 _READY_EVERY_S = 0.05
 _READY_WITHIN_S = 30.0
 DEFAULT_NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -28,8 +30,7 @@ DEFAULT_NODES = ("n1", "n2", "n3", "n4", "n5")
 class SimCluster:
     """``cluster.api.Cluster`` in virtual time. Used once: ``run`` it, then read digest and logs.
 
-    ``seed`` decides everything; ``observe(what, detail)``, if given, is told of every segment that a
-    machine accepts, with ``time_ns`` since the start, ``from``, ``to`` and ``data``.
+    ``seed`` decides everything; ``observe``, if given, is told of every packet that is sent.
     """
 
     name = "sim"
@@ -40,11 +41,13 @@ class SimCluster:
         *,
         nodes: tuple[str, ...] = DEFAULT_NODES,
         seed: int = 0,
-        observe: Callable[[str, dict[str, Any]], None] | None = None,
+        observe: Observe | None = None,
     ) -> None:
         if CLIENT in nodes or len(set(nodes)) != len(nodes) or not nodes:
             raise ValueError(f"node names must be distinct and not {CLIENT!r}: {nodes}")
-        self.system = system
+        if system.program is None:
+            raise ValueError(f"{system.name} is no program of asyncio: it runs on real kernels only")
+        self.system, self._program = system, system.program
         self.world = World(seed)
         self.world.observe = observe
         self.network = Network(self.world)
@@ -58,7 +61,10 @@ class SimCluster:
 
     @property
     def verbs(self) -> frozenset[str]:
-        return frozenset(VERBS)
+        return frozenset(verb for verb in VERBS if not self.why_not(verb))
+
+    def why_not(self, verb: str) -> str:
+        return "" if verb not in _OF_CONTAINERS else "a simulated node is in no container; take docker"
 
     # --- running ------------------------------------------------------------------------------
 
@@ -158,8 +164,17 @@ class SimCluster:
     async def power_off(self, node: str) -> None:
         self.machine(node).power_off()
 
+    async def kill_container(self, node: str) -> None:
+        raise ValueError(f"{node}: {self.why_not('kill_container')}")
+
+    async def freeze(self, node: str) -> None:
+        raise ValueError(f"{node}: {self.why_not('freeze')}")
+
+    async def thaw(self, node: str) -> None:
+        raise ValueError(f"{node}: {self.why_not('thaw')}")
+
     async def restart(self, node: str) -> None:
-        self.machine(node).start(self.system.program, self.system.configure(node, self._nodes))
+        self.machine(node).start(self._program, self.system.configure(node, self._nodes))
 
     async def pause(self, node: str) -> None:
         self.machine(node).pause()

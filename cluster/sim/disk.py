@@ -29,12 +29,13 @@ _DIGEST_FSYNC = 9
 class _Inode:
     """A file's content: as the page cache has it, and as the platter does."""
 
-    __slots__ = ("data", "durable", "shortest", "size")
+    __slots__ = ("data", "durable", "shortest", "size", "synced_at_ns")
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.durable = bytearray()
         self.shortest = 0  # the least length since the last fsync: what is beyond was rewritten
+        self.synced_at_ns = 0  # when the last fsync that was asked for is done
 
     def snapshot(self) -> tuple[int, bytes]:
         """What an fsync that starts now will make durable: (kept bytes, bytes after them)."""
@@ -82,6 +83,7 @@ class SimDisk:
         self._files: dict[str, _Inode] = {}
         self._durable: dict[str, _Inode] = {}
         self._changes: list[_Change] = []
+        self._applied = 0  # how many changes have become durable so far
 
     def lose_power(self) -> None:
         """What a power cut leaves; from a stream of its own for each cut."""
@@ -113,11 +115,16 @@ class SimDisk:
             else:
                 self._durable[path] = inode
         del self._changes[:count]
+        self._applied += count
 
     async def _sync(self, loop: NodeLoop, inode: _Inode | None) -> None:
-        """One fsync: of a file, or of the directory when ``inode`` is None."""
+        """One fsync: of a file, or of the directory when ``inode`` is None.
+
+        Those of one file are done in the order in which they were asked for, as each includes the one
+        before it: a process may ask again before the last is done, for instance of a cancelled task.
+        """
         snapshot = inode.snapshot() if inode is not None else None
-        changes = self._changes_for(inode)
+        changes = self._applied + self._changes_for(inode)
         done: asyncio.Future[None] = loop.create_future()
         cuts = self.power_cuts
 
@@ -129,11 +136,14 @@ class SimDisk:
             self._world.feed(self._digest_code, checksum.to_bytes(4, "little"))
             if inode is not None and snapshot is not None:
                 inode.commit(snapshot)
-            self._apply(min(changes, len(self._changes)))
+            self._apply(max(0, changes - self._applied))
             loop.deliver(_settle, (done,), loop.context)
 
         delay_ns = _FSYNC_MIN_NS + int(self._latency.random() * _FSYNC_JITTER_NS)
-        self._world.post(self._world.now_ns + delay_ns, complete)
+        when_ns = self._world.now_ns + delay_ns
+        if inode is not None:
+            when_ns = inode.synced_at_ns = max(when_ns, inode.synced_at_ns)
+        self._world.post(when_ns, complete)
         await done
 
     def _changes_for(self, inode: _Inode | None) -> int:

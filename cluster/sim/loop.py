@@ -11,6 +11,8 @@ import asyncio
 import contextvars
 import signal
 import socket
+import sys
+import warnings
 from asyncio.events import _set_running_loop
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -25,6 +27,7 @@ T = TypeVar("T")
 _STEPS_PER_INSTANT = 1_000_000
 _DIGEST_TIMER = 1
 _FOREVER_S = 1e9
+_MOST_WAITS_OF_A_CLEAN_UP = 100
 
 
 class Handle:
@@ -98,7 +101,7 @@ class NodeLoop(asyncio.BaseEventLoop):
         world.current = self
         _set_running_loop(self)
         try:
-            while ready:
+            while ready and self.alive:
                 handle = ready.popleft()
                 if handle.is_cancelled:
                     continue
@@ -133,20 +136,28 @@ class NodeLoop(asyncio.BaseEventLoop):
         """Close what the process left behind, after the digest is sealed.
 
         It is the running loop meanwhile: what clean-up code starts is closed here too, instead of
-        waiting for ever on asyncio's default loop and keeping the whole world alive.
+        waiting for ever on asyncio's default loop and keeping the whole world alive. What a task that
+        never ran was given to await was not forgotten by its program: nobody is warned of it.
         """
         self.alive = False
         _set_running_loop(self)
+        unraisable, sys.unraisablehook = sys.unraisablehook, _of_no_concern
         try:
-            while self.tasks:
-                task = self.tasks.pop(0)
-                if not task.done():
-                    task._log_destroy_pending = False  # type: ignore[attr-defined]
-                    self._close_quietly(task.get_coro())
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".* was never awaited", RuntimeWarning)
+                self._close_tasks()
         finally:
+            sys.unraisablehook = unraisable
             _set_running_loop(None)
         self._ready.clear()
         self._closed = True
+
+    def _close_tasks(self) -> None:
+        while self.tasks:
+            task = self.tasks.pop(0)
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                self._close_quietly(task.get_coro())
 
     def call_exception_handler(self, context: Any) -> None:
         """As asyncio does; but what is found while a finished world is torn down concerns nobody."""
@@ -154,10 +165,15 @@ class NodeLoop(asyncio.BaseEventLoop):
             super().call_exception_handler(context)
 
     def _close_quietly(self, coro: Any) -> None:
-        try:
-            coro.close()
-        except BaseException:  # a dead node's clean-up may fail in any way it likes
-            pass
+        """Close it, and again at each place where its clean-up would wait for something."""
+        for _ in range(_MOST_WAITS_OF_A_CLEAN_UP):
+            try:
+                coro.close()
+                return
+            except RuntimeError:  # it ignored GeneratorExit
+                continue
+            except BaseException:  # a dead node's clean-up may fail in any way it likes
+                return
 
     # --- callbacks and time ------------------------------------------------------------------
 
@@ -325,3 +341,7 @@ def _make_task(coro: Any, loop: NodeLoop, name: object, context: Any) -> SimTask
     task.ordinal = loop.world.tasks_made  # before __init__, which puts the task into sets
     task.__init__(coro, loop=loop, name=str(name), context=context)  # type: ignore[misc]
     return task
+
+
+def _of_no_concern(unraisable: Any) -> None:
+    """A coroutine whose clean-up would have waited was closed with its world: it says so to nobody."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from cluster.sim.loop import NodeLoop
+    from cluster.sim.traffic import Observe
 
 Event: TypeAlias = tuple[int, int, Callable[[Any], None], Any]
 
@@ -55,7 +56,7 @@ class World:
         self.interrupted = False
         self.sealed = False
         self.escapes: list[SimEscape] = []
-        self.observe: Callable[[str, dict[str, Any]], None] | None = None
+        self.observe: Observe | None = None
         self._heap: list[Event] = []
         self._sequence = 0
         self._max_events = max_events

@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.api import Endpoint, System
+from cluster.systems.coordination_messages import describe
 from impl.coordination.config import parse
 from impl.coordination.server import serve
 from impl.host import Program
 
 CLIENT_PORT, QUORUM_PORT, ELECTION_PORT = 2181, 2888, 3888
 TICK_MS, INIT_LIMIT, SYNC_LIMIT = 200, 20, 5
+MARKS = {
+    "leader": r"(leading epoch|elected,|following server|looking for a leader)",
+    "session": r"session 0x[0-9a-f]+ has expired",
+}
 COMMAND = ("python", "-m", "impl.coordination", "zoo.cfg")
 _ANSWER_WITHIN_S = 1.0
 _LEADING = ("leader", "standalone")
@@ -30,7 +35,7 @@ def coordination_system(
 
     ``settings`` are further keys of a ``zoo.cfg``, the same for all; ``configure`` raises ValueError for
     one that is wrong. The system's facts are ``nodes``,
-    ``servers`` (ids by node) and ``tick_ms``; sessions last 2 to 20 ticks.
+    ``servers`` (ids by node), ``tick_ms`` and ``sync_limit_s``; sessions last 2 to 20 ticks.
     """
     further = {
         "tickTime": TICK_MS,
@@ -66,8 +71,11 @@ def coordination_system(
             "nodes": nodes,
             "servers": {node: number for number, node in enumerate(nodes, 1)},
             "tick_ms": further["tickTime"],
+            "sync_limit_s": further["tickTime"] * further["syncLimit"] / 1000,
         },
         files=files,
+        describe=describe,
+        marks=MARKS,
     )
 
 

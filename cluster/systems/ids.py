@@ -54,6 +54,7 @@ def ids_system(
         ports={"http": PORT},
         port="http",
         ready=ready,
+        describe=describe,
         facts={
             "nodes": nodes,
             "epoch_ms": further.get("epoch_ms", EPOCH_MS),
@@ -62,6 +63,11 @@ def ids_system(
             "steps": {node: len(nodes) for node in nodes},
         },
     )
+
+
+def describe(port: str, to_server: bool, data: bytes) -> str:
+    """The first line of the request or response."""
+    return data.partition(b"\r\n")[0].decode("ascii", "replace")
 
 
 async def ready(endpoint: Endpoint) -> None:

@@ -9,7 +9,7 @@ from nemesis.kinds.clock import CLOCK_BUMP, CLOCK_DRIFT, CLOCK_RESET, CLOCK_STRO
 from nemesis.kinds.kind import Evidence, Kind, Moment, Parameter, Room
 from nemesis.kinds.links import LOSE, SLOW
 from nemesis.kinds.partition import PARTITION
-from nemesis.kinds.process import KILL, PAUSE, POWER, TERMINATE
+from nemesis.kinds.process import FREEZE, KILL, KILL_CONTAINER, PAUSE, POWER, TERMINATE
 from nemesis.kinds.rolling import ROLLING_RESTART
 
 __all__ = ["FAMILIES", "KINDS", "Evidence", "Kind", "Moment", "Parameter", "Room", "named"]
@@ -29,16 +29,23 @@ KINDS: Mapping[str, Kind] = {
         SLOW,
         LOSE,
         ROLLING_RESTART,
+        KILL_CONTAINER,
+        FREEZE,
     )
 }
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "clock": ("clock-bump", "clock-strobe", "clock-drift"),
     "network": ("partition", "slow", "lose"),
     "process": ("kill", "terminate", "pause", "power", "rolling-restart"),
-    "all": tuple(name for name in KINDS if name != "clock-reset"),
+    "container": ("kill-container", "freeze"),
+    "all": tuple(name for name in KINDS if name not in ("clock-reset", "kill-container", "freeze")),
     "none": (),
 }
-"""Short names for several kinds. ``clock-reset`` only undoes others, so it is in none of them."""
+"""Short names for several kinds.
+
+``clock-reset`` only undoes others, so it is in none of them; what only containers can have is not in
+``all``, so that a seed draws the same schedule wherever it is run.
+"""
 
 
 def named(names: Iterable[str]) -> tuple[str, ...]:

@@ -34,18 +34,18 @@ MOST_SWINGS = 1000
 _DAY_S = 86_400.0
 
 
-def _signed(stream: random.Random) -> float:
-    return stream.choice((-1, 1)) * log_uniform(stream, 0.004, 262.0)
+def _signed(stream: random.Random, room: Room) -> float:
+    return stream.choice((-1, 1)) * log_uniform(stream, 0.004, room.jump_s)
 
 
 def _draw_bump(stream: random.Random, room: Room) -> Drawn:
-    return Drawn(room.some(stream), room.duration_s(stream), {"offset_s": _signed(stream)})
+    return Drawn(room.some(stream), room.duration_s(stream), {"offset_s": _signed(stream, room)})
 
 
 def _draw_strobe(stream: random.Random, room: Room) -> Drawn:
     duration_s = room.duration_s(stream)
     period_s = max(log_uniform(stream, 0.01, 1.0), round(duration_s / 100, 3))
-    args = {"offset_s": _signed(stream), "period_s": min(period_s, duration_s)}
+    args = {"offset_s": _signed(stream, room), "period_s": min(period_s, duration_s)}
     return Drawn(room.some(stream), duration_s, args)
 
 

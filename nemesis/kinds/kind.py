@@ -37,13 +37,17 @@ class Moment:
     recorded: bool = True
 
 
+LONGEST_JUMP_S = 262.0
+"""As far as clocks jump in ``jepsen.nemesis.time``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """What faults may be drawn from.
 
     ``targets`` and ``grudges`` are names that fit ``nodes``; ``clients`` is the probability that a
     network fault also hits the links of the clients' machine; durations are from ``low_s`` to
-    ``high_s``.
+    ``high_s``; clocks jump by ``jump_s`` at most.
     """
 
     nodes: tuple[str, ...]
@@ -52,6 +56,7 @@ class Room:
     clients: float
     low_s: float
     high_s: float
+    jump_s: float = LONGEST_JUMP_S
 
     def some(self, stream: random.Random) -> tuple[str, ...]:
         """Nodes of one of the targets."""

@@ -10,8 +10,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cluster.sim.clock import true_wall_ns
 from cluster.sim.sockets import SimSocket
 from cluster.sim.tcp.sending import Segment, Sender
+from cluster.sim.traffic import Packet
 
 if TYPE_CHECKING:
     from cluster.sim.loop import NodeLoop
@@ -187,8 +189,6 @@ class Connection(asyncio.Transport):
             self._acknowledge(peer)
             return
         self.feed(FIN if fin else DATA, data)
-        if self.world.observe is not None:
-            self._observe("fin" if fin else "data", data)
         if fin:
             self._received += 1
             self._acknowledge(peer)
@@ -200,6 +200,27 @@ class Connection(asyncio.Transport):
             self.undelivered_bytes += len(data)
             self._acknowledge(peer)
             self._loop.deliver(self._deliver, (data,), self.context)
+
+    def on_watched(self, watched: tuple[Segment, Packet]) -> None:
+        """As ``on_segment``, for a packet that somebody watches."""
+        segment, packet = watched
+        if self.peer is not None and self.peer._out.cut:
+            packet.arrived_ns = None
+        self.on_segment(segment)
+
+    def packet(self, data: bytes, flight_ns: int | None) -> Packet:
+        """What an observer is told when ``data`` is sent, to arrive after ``flight_ns``, or dropped."""
+        (_, port), (_, peer_port) = self.addresses
+        sent_ns = true_wall_ns(self.world)
+        return Packet(
+            source=self.machine.name,
+            destination=self._peer_machine.name,
+            port=min(port, peer_port),
+            to_server=peer_port < port,
+            sent_ns=sent_ns,
+            arrived_ns=None if flight_ns is None else sent_ns + flight_ns,
+            data=data,
+        )
 
     def on_ack(self, _: object) -> None:
         """An acknowledgement that somebody waits for has arrived."""
@@ -222,8 +243,6 @@ class Connection(asyncio.Transport):
         if self.dead or peer is None or peer._cut():
             return
         self.feed(RST)
-        if self.world.observe is not None:
-            self._observe("rst", b"")
         self.give_up(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
 
     def give_up(self, error: OSError) -> None:
@@ -261,11 +280,6 @@ class Connection(asyncio.Transport):
         if self._out.cut:
             self._out.dropped += 1
         return self._out.cut
-
-    def _observe(self, what: str, data: bytes) -> None:
-        assert self.world.observe is not None
-        ends = {"from": self._peer_machine.name, "to": self.machine.name}
-        self.world.observe(what, {**ends, "data": data})
 
     def _acknowledge(self, peer: Connection) -> None:
         if not self._out.drops():

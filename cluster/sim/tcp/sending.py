@@ -12,6 +12,7 @@ from cluster.sim.world import NS_PER_S
 if TYPE_CHECKING:
     from cluster.sim.network import Link
     from cluster.sim.tcp.connection import Connection
+    from cluster.sim.traffic import Packet
 
 SEGMENT_BYTES = 65536
 WINDOW_BYTES = 262_144
@@ -174,12 +175,26 @@ class Sender:
     def _launch(self, segment: Segment) -> None:
         link, peer = self._link, self._connection.peer
         if peer is None or link.drops():
+            self._show(segment, None)
             return
         arrival_ns = self._world.now_ns + link.latency_ns()
         if arrival_ns <= self._last_arrival_ns:
             arrival_ns = self._last_arrival_ns + 1
         self._last_arrival_ns = arrival_ns
-        self._world.post(arrival_ns, peer.on_segment, segment)
+        if (packet := self._show(segment, arrival_ns)) is None:
+            self._world.post(arrival_ns, peer.on_segment, segment)
+        else:
+            self._world.post(arrival_ns, peer.on_watched, (segment, packet))
+
+    def _show(self, segment: Segment, arrival_ns: int | None) -> Packet | None:
+        """Tell the observer, if there is one, of a segment with bytes."""
+        observe, data = self._world.observe, segment[1]
+        if observe is None or not data:
+            return None
+        flight_ns = None if arrival_ns is None else arrival_ns - self._world.now_ns
+        packet = self._connection.packet(data, flight_ns)
+        observe(packet)
+        return packet
 
     def _on_timer(self, _: object) -> None:
         self._timer_armed = False
