@@ -6,6 +6,8 @@ made them.
 Fails when an ID is handed out twice, when a node's IDs do not grow from one answer to a later one,
 when an ID has not the node's offset modulo its step, or when nothing is handed out once all is healed.
 Gaps are allowed: a crash may skip what was reserved.
+
+``--system mariadb`` asks as many MariaDB servers instead, by inserts into a table with AUTO_INCREMENT.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from checkers.monotonic import monotonic
 from checkers.progress import progress
 from checkers.unique_ids import unique_ids
 from checkers.verdict import all_of
-from workloads.ids import NEXT, id_workload
+from cluster.api import System
+from cluster.systems.mariadb import mariadb_system
+from workloads.ids import NEXT, Other, id_workload
+from workloads.mariadb import InsertClient
 from workloads.workload import Workload, WorkloadOptions
 
 
@@ -27,4 +32,14 @@ def autoincrement(options: WorkloadOptions) -> Workload:
         autoincrement=offset_and_stride(NEXT),
         progress=progress(NEXT),
     )
-    return id_workload("autoincrement", ("autoincrement",), options, checker=checker)
+    return id_workload(
+        "autoincrement",
+        ("autoincrement",),
+        options,
+        checker=checker,
+        others={"mariadb": Other(_mariadb, InsertClient)},
+    )
+
+
+def _mariadb(options: WorkloadOptions) -> System:
+    return mariadb_system(nodes=options.nodes, settings=options.settings)

@@ -14,20 +14,30 @@ from typing import Any, TypeAlias
 from checkers.verdict import Checker
 from cluster.api import System
 from cluster.systems.coordination import coordination_system
+from cluster.systems.zookeeper import zookeeper_system
 from history.op import Op
 from impl.coordination.client.client import Client
 from impl.coordination.client.errors import DidNotHappen, MayHaveHappened, ServerError
 from impl.coordination.protocol.errors import Code
+from impl.coordination.recipes.parts import RECIPES, Recipes
+from impl.mutants.mutant import COORDINATION
 from impl.mutants.registry import MUTANTS
+from nemesis.fault import PRIMARIES
+from nemesis.targets import DEFAULT_TARGETS
 from workloads.generators import Generator, Source, delay, each_thread, until_ok
+from workloads.workload import OURS, ClientContext, Workload, WorkloadOptions, choose
 from workloads.workload import Client as WorkloadClient
-from workloads.workload import ClientContext, Workload, WorkloadOptions
 
 Work: TypeAlias = Callable[[Client, Op], Awaitable[dict[str, Any]]]
 """Does an operation; its result goes into the completion's value. Raises what the client raises."""
 
 SESSION_TIMEOUT_S = 2.0
+EXPIRY_S = SESSION_TIMEOUT_S + 1.2
+"""When a session that fell silent has expired, if the leader stays; in the final phase it does."""
 RETRY_S = 0.3
+SNAPSHOT_EVERY = 30
+"""For ``snapCount``, so that servers start from snapshots and have logs that do not go back for ever."""
+_FAULT_EVERY_S = 2.5
 _REQUEST_TIMEOUT_S = 2.0
 _CLOSE_WITHIN_S = 0.8
 
@@ -163,7 +173,7 @@ def coordination_workload(
 ) -> Workload:
     """The workload ``name`` over an ensemble of all nodes; ``settings`` are keys of a ``zoo.cfg``.
 
-    Raises ValueError for a mutant of another system.
+    Raises ValueError for another system, or a mutant of one.
     """
     system = _system(name, options, settings or {})
     return Workload(
@@ -174,16 +184,27 @@ def coordination_workload(
         final=final,
         checker=checker,
         progress=progress,
+        targets=(*DEFAULT_TARGETS, PRIMARIES),
+        fault_interval_s=_FAULT_EVERY_S,
         facts={**system.facts, "session_timeout_s": SESSION_TIMEOUT_S, **(facts or {})},
     )
 
 
+def recipes(options: WorkloadOptions) -> Recipes:
+    """What clients work with: the right recipes, or those of the mutant that is asked for."""
+    mutant = None if options.mutant is None else MUTANTS.get(options.mutant)
+    return RECIPES if mutant is None else mutant.recipes
+
+
 def _system(name: str, options: WorkloadOptions, settings: Mapping[str, Any]) -> System:
+    if choose(options, OURS, "zookeeper") == "zookeeper":
+        return zookeeper_system(nodes=options.nodes, settings=settings)
     if options.mutant is None:
         return coordination_system(nodes=options.nodes, settings=settings)
     mutant = MUTANTS.get(options.mutant)
-    if mutant is None or mutant.kind != "coordination":
-        raise ValueError(f"workload {name} has no mutant {options.mutant!r}: it is not of coordination")
+    if mutant is None or mutant.kind != COORDINATION:
+        fitting = ", ".join(m.name for m in MUTANTS.values() if m.kind == COORDINATION)
+        raise ValueError(f"workload {name} has no mutant {options.mutant!r}; it has {fitting}")
     return coordination_system(
         nodes=options.nodes, program=mutant.program, command=mutant.command, settings=settings
     )

@@ -15,19 +15,14 @@ once all is healed. How many clients each failover wakes is measured: ``woken-mo
 from __future__ import annotations
 
 from functools import partial
-from types import ModuleType
 
 from checkers.elections import wakes
 from checkers.mutual_exclusion import mutual_exclusion
 from checkers.progress import progress
 from checkers.verdict import all_of
 from history.op import Op
-from impl.coordination.client.client import Client
-from impl.coordination.recipes import election_chain as chain
-from impl.coordination.recipes import election_herd as herd
-from impl.coordination.recipes import election_sequence as sequence
-from impl.coordination.recipes.holding import Holding
-from workloads.coordination import RETRY_S, coordination_workload
+from impl.coordination.recipes.parts import Campaign
+from workloads.coordination import RETRY_S, coordination_workload, recipes
 from workloads.generators import cycle, delay, each_thread, limit, repeat, stagger, until_ok
 from workloads.tenures import Turns
 from workloads.workload import ClientContext, Workload, WorkloadOptions
@@ -38,14 +33,9 @@ ROOT = "/election"
 class ElectionClient:
     """A candidate by one of the recipes."""
 
-    def __init__(self, context: ClientContext, recipe: ModuleType) -> None:
+    def __init__(self, context: ClientContext, campaign: Campaign) -> None:
         host = b"host-%d" % context.process
-
-        async def campaign(client: Client) -> Holding:
-            held: Holding = await recipe.campaign(client, ROOT, host)
-            return held
-
-        self._turns = Turns(context, campaign)
+        self._turns = Turns(context, lambda client: campaign(client, ROOT, host))
 
     async def open(self) -> None:
         await self._turns.session.open()
@@ -64,14 +54,14 @@ class ElectionClient:
         await self._turns.close()
 
 
-def _election(name: str, recipe: ModuleType, options: WorkloadOptions, *, one: bool) -> Workload:
+def _election(name: str, campaign: Campaign, options: WorkloadOptions, *, one: bool) -> Workload:
     elected, leads = until_ok(repeat("campaign")), limit(3, repeat("lead"))
     term = cycle(elected, leads, "resign", elected, leads, "crash")
     final = each_thread(cycle(until_ok(delay(RETRY_S, repeat("campaign"))), "resign", times=1))
     return coordination_workload(
         name,
         options,
-        client=partial(ElectionClient, recipe=recipe),
+        client=partial(ElectionClient, campaign=campaign),
         generator=stagger(1 / options.rate, each_thread(term)),
         final=final,
         checker=all_of(
@@ -85,14 +75,14 @@ def _election(name: str, recipe: ModuleType, options: WorkloadOptions, *, one: b
 
 def election_herd(options: WorkloadOptions) -> Workload:
     """See the module's docstring: everyone tries to create one znode, and is told when it goes."""
-    return _election("election-herd", herd, options, one=False)
+    return _election("election-herd", recipes(options).herd, options, one=False)
 
 
 def election_sequence(options: WorkloadOptions) -> Workload:
     """See the module's docstring: the least sequential znode leads, and all watch them all."""
-    return _election("election-sequence", sequence, options, one=False)
+    return _election("election-sequence", recipes(options).sequence, options, one=False)
 
 
 def election_chain(options: WorkloadOptions) -> Workload:
     """See the module's docstring: each watches the znode just before its own."""
-    return _election("election-chain", chain, options, one=True)
+    return _election("election-chain", recipes(options).chain, options, one=True)

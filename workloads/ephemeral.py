@@ -2,16 +2,19 @@
 
 Operations: ``create`` of an ephemeral whose name is used once only; ``look``, a sync and then the
 list of all of them; ``close``, which ends the session in order and says whether a server confirmed
-it; ``crash``, after which the session is left to expire. After either the process goes on with a
-new session. Every ``ok`` carries the session, and the zxid of the state it was answered in.
+it; ``create-close``, the one right behind the other without waiting for an answer; ``crash``, after
+which the session is left to expire. After either the process goes on with a new session. Every
+``ok`` carries the session, and the zxid of the state it was answered in.
 
-Fails when an ephemeral is gone though its session is alive; when it is there after its session was
+Fails when an ephemeral is gone though its session is alive, or less than the session timeout after
+the leader had answered it; when it is there after its session was
 closed, or once every dead session must have expired; when of two ephemerals of one session only one
 is gone; when one comes back; or when nothing can be listed once all is healed.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from checkers.ephemerals import ephemerals
@@ -21,7 +24,7 @@ from history.op import Op, invoke
 from impl.coordination.client.client import Client
 from impl.coordination.client.results import CreateMode
 from workloads.coordination import (
-    SESSION_TIMEOUT_S,
+    EXPIRY_S,
     Session,
     coordination_workload,
     each_until_ok,
@@ -32,6 +35,8 @@ from workloads.workload import ClientContext, Workload, WorkloadOptions
 
 ROOT = "/ephemeral"
 _END_EVERY_S = 1.0
+_ENDS = ("close", "crash", "create-close")
+_ENDING_FROM = 1_000_000
 
 
 class EphemeralClient:
@@ -46,6 +51,8 @@ class EphemeralClient:
     async def invoke(self, op: Op) -> Op:
         if op.f in ("close", "crash"):
             return await self._end(op)
+        if op.f == "create-close":
+            return await self._create_and_end(op)
         return await self._session.perform(op, _create if op.f == "create" else _look)
 
     async def close(self) -> None:
@@ -58,6 +65,16 @@ class EphemeralClient:
             await self._session.abandon()
             return op.completed("ok", value=value)
         return op.completed("ok", value={**value, "confirmed": await self._session.close()})
+
+    async def _create_and_end(self, op: Op) -> Op:
+        client = await self._session.open()
+        value: dict[str, Any] = {"session": session_name(client)}
+        created, confirmed = await asyncio.gather(
+            _create(client, op), self._session.close(), return_exceptions=True
+        )
+        if isinstance(created, dict):
+            value |= created
+        return op.completed("ok", value={**value, "confirmed": confirmed is True})
 
 
 async def _create(client: Client, op: Op) -> dict[str, Any]:
@@ -75,7 +92,7 @@ async def _look(client: Client, op: Op) -> dict[str, Any]:
 def ephemeral(options: WorkloadOptions) -> Workload:
     """See the module's docstring. Raises ValueError for a mutant of another system."""
     creates = numbered(lambda n: invoke("create", n))
-    ends = numbered(lambda n: invoke("crash" if n % 2 else "close"))
+    ends = numbered(lambda n: invoke(_ENDS[n % len(_ENDS)], _ENDING_FROM + n))
     looks = repeat("look")
     load = stagger(1 / options.rate, mix(creates, looks, looks))
     return coordination_workload(
@@ -83,9 +100,7 @@ def ephemeral(options: WorkloadOptions) -> Workload:
         options,
         client=EphemeralClient,
         generator=any_of(load, stagger(_END_EVERY_S, ends)),
-        final=phases(
-            each_until_ok(looks), each_thread(sleep(2 * SESSION_TIMEOUT_S)), each_until_ok(looks)
-        ),
+        final=phases(each_until_ok(looks), each_thread(sleep(EXPIRY_S)), each_until_ok(looks)),
         checker=all_of(ephemerals=ephemerals(), progress=progress("look")),
         progress=("look",),
     )

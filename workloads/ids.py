@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
 from checkers.verdict import Checker
 from cluster.api import System
 from cluster.systems.ids import ids_system
@@ -20,7 +24,8 @@ from workloads.generators import (
     stagger,
     until_ok,
 )
-from workloads.workload import ClientContext, Workload, WorkloadOptions
+from workloads.workload import OURS, ClientContext, Workload, WorkloadOptions, choose
+from workloads.workload import Client as WorkloadClient
 
 NEXT = "next"
 _LARGE = 5000
@@ -28,6 +33,17 @@ _FIRST_TRIES = 5
 _RETRY_FIRST_S = 0.2
 _RETRY_LATER_S = 10.0
 _CLOCKS_CATCH_UP_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A system that is not ours: how it is made, and who does ``next`` on it."""
+
+    make: Callable[[WorkloadOptions], System]
+    client: Callable[[ClientContext], WorkloadClient]
+
+
+NO_OTHERS: Mapping[str, Other] = MappingProxyType({})
 
 
 class NextClient:
@@ -54,18 +70,25 @@ class NextClient:
 
 
 def id_workload(
-    name: str, kinds: tuple[str, ...], options: WorkloadOptions, *, checker: Checker, one_in: int = 0
+    name: str,
+    kinds: tuple[str, ...],
+    options: WorkloadOptions,
+    *,
+    checker: Checker,
+    one_in: int = 0,
+    others: Mapping[str, Other] = NO_OTHERS,
 ) -> Workload:
     """The workload ``name`` over nodes of one of ``kinds``, the first unless a mutant is of another.
 
-    One operation in ``one_in`` asks for 5000 IDs at once, none when it is 0. Raises ValueError for a
-    mutant of another workload.
+    One operation in ``one_in`` asks for 5000 IDs at once, none when it is 0. ``others`` are systems that
+    are not ours, by name. Raises ValueError for a mutant of another workload, or an unknown system.
     """
-    system = _system(name, kinds, options)
+    chosen = choose(options, OURS, *others)
+    system = _system(name, kinds, options) if chosen == OURS else others[chosen].make(options)
     return Workload(
         name=name,
         system=system,
-        client=NextClient,
+        client=NextClient if chosen == OURS else others[chosen].client,
         generator=load(options.rate, one_in=one_in),
         final=final_phase(),
         checker=checker,

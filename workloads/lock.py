@@ -3,7 +3,8 @@
 Operations: ``acquire``, which queues for up to two seconds and keeps its place if that was not
 enough; ``use`` of the resource, for which the client looks whether it still believes to hold, and
 then acts, with its token; ``release``; ``crash``, after which the client's session is left to
-expire. Setting ``pauses=n`` pauses every n-th ``use`` between looking and acting, for longer than
+expire. Every other time the lock is kept for longer than a session lasts that nobody hears of.
+Setting ``pauses=n`` pauses every n-th ``use`` between looking and acting, for longer than
 the session lasts, as a garbage collector or a hypervisor may; none in ``lock`` unless it is set,
 every fourth in ``lock-fenced``.
 
@@ -27,16 +28,31 @@ from checkers.mutual_exclusion import guarded_resource, mutual_exclusion
 from checkers.progress import progress
 from checkers.verdict import Checker, all_of
 from history.op import Op, invoke
-from impl.coordination.client.client import Client
-from impl.coordination.recipes import lock as recipe
-from impl.coordination.recipes.holding import Holding
-from workloads.coordination import RETRY_S, SESSION_TIMEOUT_S, coordination_workload, loop_ns
-from workloads.generators import cycle, delay, each_thread, limit, numbered, repeat, stagger, until_ok
+from impl.coordination.recipes.parts import Campaign
+from workloads.coordination import (
+    RETRY_S,
+    SESSION_TIMEOUT_S,
+    coordination_workload,
+    loop_ns,
+    recipes,
+)
+from workloads.generators import (
+    cycle,
+    delay,
+    each_thread,
+    limit,
+    numbered,
+    repeat,
+    sleep,
+    stagger,
+    until_ok,
+)
 from workloads.tenures import Turns
 from workloads.workload import ClientContext, Workload, WorkloadOptions
 
 ROOT = "/lock"
 PAUSE_S = 2 * SESSION_TIMEOUT_S
+KEPT_S = 2 * SESSION_TIMEOUT_S
 _FENCED_PAUSES = 4
 
 
@@ -60,9 +76,9 @@ class Resource:
 class LockClient:
     """Takes the lock, looks, uses the resource, and gives the lock back."""
 
-    def __init__(self, context: ClientContext, resource: Resource) -> None:
+    def __init__(self, context: ClientContext, resource: Resource, acquire: Campaign) -> None:
         self._resource = resource
-        self._turns = Turns(context, _acquire)
+        self._turns = Turns(context, lambda client: acquire(client, ROOT, b""))
 
     async def open(self) -> None:
         await self._turns.session.open()
@@ -101,10 +117,6 @@ class LockClient:
         self._turns.forget()
 
 
-async def _acquire(client: Client) -> Holding:
-    return await recipe.acquire(client, ROOT)
-
-
 def lock(options: WorkloadOptions) -> Workload:
     """See the module's docstring. Raises ValueError for another system's mutant, or bad pauses."""
     checker = all_of(
@@ -119,7 +131,8 @@ def lock_fenced(options: WorkloadOptions) -> Workload:
     """See the module's docstring. Raises ValueError for another system's mutant, or bad pauses."""
     pauses = _pauses(options, _FENCED_PAUSES)
     held = {} if pauses else {"mutual_exclusion": mutual_exclusion()}
-    checker = all_of(**held, guarded_resource=guarded_resource(), progress=progress("acquire", "use"))
+    guarded = guarded_resource(pauses=pauses > 0)
+    checker = all_of(**held, guarded_resource=guarded, progress=progress("acquire", "use"))
     return _lock("lock-fenced", options, checker, fenced=True, pauses=pauses)
 
 
@@ -128,14 +141,17 @@ def _lock(
 ) -> Workload:
     acquired = until_ok(repeat("acquire"))
     uses = numbered(lambda n: invoke("use", PAUSE_S if pauses and n % pauses == pauses - 1 else None))
+    use = limit(1, repeat("use"))
     turn = cycle(
-        acquired, limit(pauses or 2, uses), "release", acquired, limit(1, repeat("use")), "crash"
+        *(acquired, limit(pauses or 2, uses), "release"),
+        *(acquired, use, sleep(KEPT_S), use, "release"),
+        *(acquired, use, "crash"),
     )
     once = cycle(until_ok(delay(RETRY_S, repeat("acquire"))), "use", "release", times=1)
     return coordination_workload(
         name,
         options,
-        client=partial(LockClient, resource=Resource(fenced=fenced)),
+        client=partial(LockClient, resource=Resource(fenced=fenced), acquire=recipes(options).lock),
         generator=stagger(1 / options.rate, each_thread(turn)),
         final=each_thread(once),
         checker=checker,

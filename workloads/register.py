@@ -4,7 +4,7 @@ Operations, each on one of three znodes (``key``): ``write`` of a number that is
 ``cas``, a write on condition that the version is the last one this client saw; ``read``, which any
 server answers from its own state; ``sync-read``, a sync and then a read. ``ok`` carries value,
 version, mzxid, the zxid of the reply and the session; a refused cas is a ``fail`` with the error
-``bad-version``.
+``bad-version``. Servers take a snapshot every few changes, and start from it.
 
 Fails when writes, or reads after a sync, are not linearizable; when an answer lacks a change of the
 state it names; when a cas does not follow the version it asked for; when a value is read that was
@@ -23,7 +23,7 @@ from checkers.zxid_order import zxid_order
 from history.op import Op, invoke
 from impl.coordination.client.client import Client
 from impl.coordination.client.results import Changed, Data
-from workloads.coordination import RETRY_S, Session, coordination_workload, each_until_ok
+from workloads.coordination import RETRY_S, SNAPSHOT_EVERY, Session, coordination_workload, each_until_ok
 from workloads.generators import Generator, delay, mix, numbered, phases, repeat, stagger, until_ok
 from workloads.workload import ClientContext, Workload, WorkloadOptions
 
@@ -129,4 +129,5 @@ def register(options: WorkloadOptions) -> Workload:
             zxid_order=zxid_order(), sessions=sessions(), progress=progress("write", "sync-read")
         ),
         progress=("write", "sync-read"),
+        settings={"snapCount": SNAPSHOT_EVERY},
     )

@@ -3,7 +3,9 @@
 Operations: ``pipeline``, three to six reads and writes that are sent one behind the other without
 waiting; ``ok`` carries the ``results`` of those that were answered, in the order in which they were
 sent; ``read`` of one znode; ``move``, which leaves the server for another one and keeps the
-session. Values are written once only.
+session; ``hop``, which writes, leaves for another server without waiting for the answer, writes
+there, and reads a little later: its ``results`` have the first write without a zxid if it was not
+answered. Values are written once only.
 
 Fails when in one session the zxids of the answers go back, on one server or across a move; when changes
 are made in another order than they were sent in; when a session misses what it wrote, or sees an older
@@ -14,6 +16,7 @@ nothing can be done once all is healed.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from checkers.progress import progress
@@ -22,13 +25,15 @@ from checkers.verdict import all_of
 from checkers.zxid_order import zxid_order
 from history.op import Op, invoke
 from impl.coordination.client.client import Client
-from impl.coordination.client.errors import DidNotHappen, MayHaveHappened
+from impl.coordination.client.errors import DidNotHappen, MayHaveHappened, ServerError
+from impl.coordination.client.states import State
 from workloads.coordination import Session, coordination_workload, each_until_ok
 from workloads.generators import Generator, mix, numbered, repeat, stagger
 from workloads.register import KEYS, ROOT, encoded, found, path_of, written
 from workloads.workload import ClientContext, Workload, WorkloadOptions
 
-_FINAL_FROM = 1_000_000
+_PIPELINES_FROM, _HOPS_FROM = 500_000, 1_000_000
+_STRAYS_WITHIN_S = 0.3
 _MOST_STEPS = 10
 _PATTERNS = ("wr", "rwwr", "wrwr", "wwwrr", "rrwrwr")
 
@@ -38,7 +43,12 @@ class SessionClient:
 
     def __init__(self, context: ClientContext) -> None:
         self._session = Session(context, paths=(ROOT, *map(path_of, KEYS)))
-        self._does = {"pipeline": self._pipeline, "read": self._read, "move": self._move}
+        self._does = {
+            "pipeline": self._pipeline,
+            "read": self._read,
+            "move": self._move,
+            "hop": self._hop,
+        }
 
     async def open(self) -> None:
         await self._session.open()
@@ -73,6 +83,30 @@ class SessionClient:
         await client.connected()
         return {"moved": True}
 
+    async def _hop(self, client: Client, op: Op) -> dict[str, Any]:
+        first, *rest = op.value
+        left = asyncio.ensure_future(_step(client, first))
+        await asyncio.sleep(0)
+        client.move()
+        await client.reached(State.SUSPENDED)
+        results = [{"f": first["f"], "key": first["key"], **await _as_known(left, first["value"])}]
+        try:
+            await client.connected()
+            for step in rest:
+                results.append({"f": step["f"], "key": step["key"], **await _step(client, step)})
+                await asyncio.sleep(_STRAYS_WITHIN_S)
+        except (DidNotHappen, ServerError):
+            pass  # what was found before is worth telling
+        return {"results": results}
+
+
+async def _as_known(left: Awaitable[dict[str, Any]], value: int) -> dict[str, Any]:
+    """The answer to a write that may have been lost; without one, only what was written."""
+    try:
+        return await left
+    except MayHaveHappened:
+        return {"value": value}
+
 
 async def _step(client: Client, step: dict[str, Any]) -> dict[str, Any]:
     path = path_of(step["key"])
@@ -97,16 +131,37 @@ def pipelines(*, start: int = 0) -> Generator:
     return numbered(one)
 
 
+def hops(*, start: int) -> Generator:
+    """Two writes of one register, the second from elsewhere, and then a read."""
+
+    def one(n: int) -> Op:
+        key, value = KEYS[n % len(KEYS)], start + 2 * n
+        writes = [{"f": "write", "key": key, "value": value + place} for place in range(2)]
+        return invoke("hop", [*writes, {"f": "read", "key": key}])
+
+    return numbered(one)
+
+
 def session(options: WorkloadOptions) -> Workload:
     """See the module's docstring. Raises ValueError for a mutant of another system."""
     reads = numbered(lambda n: invoke("read", key=KEYS[n % len(KEYS)]))
-    load = mix(pipelines(), pipelines(start=_FINAL_FROM // 2), reads, repeat("move"))
+    load = mix(
+        pipelines(),
+        pipelines(start=_PIPELINES_FROM),
+        reads,
+        repeat("move"),
+        hops(start=_HOPS_FROM),
+    )
     return coordination_workload(
         "session",
         options,
         client=SessionClient,
         generator=stagger(1 / options.rate, load),
         final=each_until_ok(repeat(invoke("read", key=KEYS[0]))),
-        checker=all_of(sessions=sessions(), zxid_order=zxid_order(), progress=progress("read")),
+        checker=all_of(
+            sessions=sessions(moved=len(options.nodes) > 1),
+            zxid_order=zxid_order(),
+            progress=progress("read"),
+        ),
         progress=("read",),
     )

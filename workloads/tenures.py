@@ -49,7 +49,8 @@ class Tenure:
 
     def told(self) -> dict[str, Any]:
         """What a history says of it."""
-        told: dict[str, Any] = {"token": self.holding.token, "from_ns": self.from_ns}
+        holding = self.holding
+        told = {"token": holding.token, "path": holding.path, "from_ns": self.from_ns}
         if self.until_ns is not None:
             told["until_ns"] = self.until_ns
         return told
