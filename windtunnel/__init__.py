@@ -7,8 +7,10 @@
     run = wt.run(wt.TestSpec(workload="snowflake", seed=7))
     assert run.verdict.valid is True, run.verdict.anomalies
 
-A workload of one's own is a function of ``WorkloadOptions``, see ``docs/add-a-workload.md``. Names are
-looked up when they are first used, so that importing this package costs nothing.
+A test of one's own system is ``system`` and ``workload``, see ``windtunnel.own`` and, for pytest,
+``docs/pytest.md``; a workload to register is a function of ``WorkloadOptions``, see
+``docs/add-a-workload.md``. Names are looked up when they are first used, so that importing this package
+costs nothing.
 """
 
 from __future__ import annotations
@@ -28,12 +30,28 @@ if TYPE_CHECKING:
     from history.history import History
     from history.op import Op, invoke
     from impl.host import Host
+    from windtunnel.campaign import Tally
+    from windtunnel.campaigning import run_campaign
     from windtunnel.judge import judge as check
+    from windtunnel.own import OwnWorkload, system, workload
     from windtunnel.runner import Run
     from windtunnel.runner import run_test as run
     from windtunnel.shrinking import shrink_run
     from windtunnel.spec import TestSpec
     from workloads import generators
+    from workloads.generators import (
+        concat,
+        cycle,
+        delay,
+        each_thread,
+        limit,
+        mix,
+        numbered,
+        phases,
+        repeat,
+        stagger,
+        until_ok,
+    )
     from workloads.workload import Client, ClientContext, Workload, WorkloadOptions
 
 __all__ = [
@@ -47,23 +65,39 @@ __all__ = [
     "History",
     "Host",
     "Op",
+    "OwnWorkload",
     "Run",
     "System",
+    "Tally",
     "TestSpec",
     "Verdict",
     "Workload",
     "WorkloadOptions",
     "all_of",
     "check",
+    "concat",
+    "cycle",
+    "delay",
+    "each_thread",
     "generators",
     "invoke",
+    "limit",
     "linearizable",
+    "mix",
     "monotonic",
+    "numbered",
+    "phases",
     "progress",
     "read",
+    "repeat",
     "run",
+    "run_campaign",
     "shrink_run",
+    "stagger",
+    "system",
     "unique_ids",
+    "until_ok",
+    "workload",
 ]
 
 _HOMES = {
@@ -78,9 +112,25 @@ _HOMES = {
     "history.history": ("History",),
     "history.op": ("Op", "invoke"),
     "impl.host": ("Host",),
+    "windtunnel.campaign": ("Tally",),
+    "windtunnel.campaigning": ("run_campaign",),
+    "windtunnel.own": ("OwnWorkload", "system", "workload"),
     "windtunnel.runner": ("Run",),
     "windtunnel.shrinking": ("shrink_run",),
     "windtunnel.spec": ("TestSpec",),
+    "workloads.generators": (
+        "concat",
+        "cycle",
+        "delay",
+        "each_thread",
+        "limit",
+        "mix",
+        "numbered",
+        "phases",
+        "repeat",
+        "stagger",
+        "until_ok",
+    ),
     "workloads.workload": ("Client", "ClientContext", "Workload", "WorkloadOptions"),
 }
 _RENAMED = {"check": ("windtunnel.judge", "judge"), "run": ("windtunnel.runner", "run_test")}

@@ -1,25 +1,29 @@
-"""Campaigns: many seeds of one test, in chunks, over processes, resumable, grouped by what failed.
+"""Campaigns: many seeds of one test, in chunks, on any executor, resumable, grouped by what failed.
 
-A chunk of seeds is the unit of work: it needs nothing but the test and its seeds, so any executor and
-any number of machines will do (``shard``). Its result goes to a JSON-lines log in one write: one line
-per seed that was not valid, then one line of counters. A campaign that was stopped goes on after the
-chunks that its log holds.
+A chunk of seeds is the unit of work: it needs nothing but the test and its seeds, so any
+``concurrent.futures.Executor`` and any number of machines will do (``shard``). Its result goes to a log
+(``windtunnel.campaign_log``); a campaign that was stopped goes on with the seeds that its log lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
-
-import orjson
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from checkers.verdict import Validity, worst
 from windtunnel.names import BadInputError
 
+if TYPE_CHECKING:
+    from windtunnel.campaign_log import CampaignLog
+
 CHUNK_SEEDS_MAX = 25
+SEED_MAX = 2**62
+_UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,8 @@ class Finding:
 
     ``signatures`` name what failed (``checker: anomaly``) or why nothing can be said; ``deterministic``
     tells whether a second run of the seed gave the same digest. ``faults`` is how many began, and
-    ``failed_at_s`` when the first anomaly was complete, where that is known.
+    ``failed_at_s`` when the first anomaly was complete, where that is known; ``place`` is where in the
+    implementation a node broke, empty if none did.
     """
 
     seed: int
@@ -39,13 +44,15 @@ class Finding:
     deterministic: bool = True
     faults: int = 0
     failed_at_s: float | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkResult:
     """What became of one chunk: the findings in order of seed, and counters of all of its seeds.
 
-    ``faults`` has, by kind, how many began and how many of them landed.
+    ``faults`` has, by kind, how many began and how many of them landed; ``ran`` is from when until when
+    it took, in seconds since 1970.
     """
 
     seeds: range
@@ -53,22 +60,27 @@ class ChunkResult:
     simulated_s: float = 0.0
     cpu_s: float = 0.0
     rss_mb: float = 0.0
+    ran: Sequence[float] = ()
     faults: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Tally:
-    """A campaign so far."""
+    """A campaign so far; ``faults`` has, by kind, how many began and how many landed."""
 
     seeds: int = 0
     simulated_s: float = 0.0
     cpu_s: float = 0.0
     rss_mb: float = 0.0
+    faults: dict[str, tuple[int, int]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, result: ChunkResult) -> None:
         """Count one more chunk."""
         self.seeds += len(result.seeds)
+        for kind, (begun, landed) in result.faults.items():
+            before = self.faults.get(kind, (0, 0))
+            self.faults[kind] = (before[0] + begun, before[1] + landed)
         self.simulated_s += result.simulated_s
         self.cpu_s += result.cpu_s
         self.rss_mb = max(self.rss_mb, result.rss_mb)
@@ -100,15 +112,28 @@ class Tally:
 
 
 def parse_seeds(text: str) -> range:
-    """``A:B``, from A up to but not including B. Raises BadInputError."""
+    """``A:B``, from A up to but not including B; ``A:`` has no end. Raises BadInputError."""
     first, colon, last = text.partition(":")
     try:
-        seeds = range(int(first), int(last)) if colon else range(int(first), int(first) + 1)
+        end = int(last or SEED_MAX) if colon else int(first) + 1
+        seeds = range(int(first), end)
     except ValueError:
         raise BadInputError(f"--seeds {text!r}: write it as A:B, for example 0:1000.") from None
     if not seeds or seeds.start < 0:
         raise BadInputError(f"--seeds {text!r} holds no seed: A must be 0 or more, and B above A.")
     return seeds
+
+
+def parse_duration(text: str, option: str = "--for") -> float:
+    """Seconds in ``90``, ``90s``, ``10m``, ``1.5h`` or ``2d``. Raises BadInputError."""
+    number = text.rstrip("smhd")
+    try:
+        duration_s = float(number) * _UNITS_S[text[len(number) :]]
+    except (ValueError, KeyError):
+        duration_s = math.nan
+    if not 0 < duration_s < math.inf:
+        raise BadInputError(f"{option} {text!r}: write it as 90s, 10m, 1h or 1d.")
+    return duration_s
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -123,113 +148,70 @@ def parse_shard(text: str) -> tuple[int, int]:
     return shard
 
 
-def chunks(seeds: range, *, shard: tuple[int, int] = (0, 1), jobs: int = 1) -> list[range]:
-    """This shard's seeds in pieces: large enough to cost nothing, enough of them for every job."""
+def shard_of(seeds: range, shard: tuple[int, int]) -> range:
+    """The seeds of the i-th of n equal parts."""
     part, parts = shard
-    own = seeds[part::parts]
-    size = max(1, min(CHUNK_SEEDS_MAX, len(own) // (4 * jobs)))
-    return [own[start : start + size] for start in range(0, len(own), size)]
+    return seeds[part::parts]
 
 
-class CampaignLog:
-    """The JSON-lines file of a campaign: a header that says which test, then findings and counters."""
+def chunks(seeds: range, *, jobs: int = 1, done: Container[int] = ()) -> Iterator[range]:
+    """Seeds in pieces, without those that are done.
 
-    def __init__(self, path: Path, test: Mapping[str, Any]) -> None:
-        """Open ``path`` to go on, or start it.
-
-        Raises BadInputError when it holds another test's campaign or cannot be written.
-        """
-        self.path = path
-        if path.exists() and not path.is_file():
-            raise BadInputError(f"{path} is no file; choose another with --out.")
-        try:
-            self.done = list(_read(path, test)) if path.exists() else []
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists() or not path.stat().st_size:
-                self._append([{"test": test}])
-        except OSError as error:
-            raise BadInputError(f"{path}: {error.strerror}; choose another with --out.") from error
-
-    def write(self, result: ChunkResult) -> None:
-        """Append one chunk in one write: it is in the log whole, or is run again."""
-        counters = asdict(result)
-        findings = [{"finding": finding} for finding in counters.pop("findings")]
-        counters["seeds"] = [result.seeds.start, result.seeds.stop, result.seeds.step]
-        self._append([*findings, {"chunk": counters}])
-
-    def _append(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        with self.path.open("ab") as file:
-            file.write(b"".join(orjson.dumps(e, option=orjson.OPT_APPEND_NEWLINE) for e in entries))
+    Pieces are large enough to cost nothing, and there are enough of them for every job.
+    """
+    size = max(1, min(CHUNK_SEEDS_MAX, len(seeds) // (4 * jobs)))
+    for start in range(0, len(seeds), size):
+        yield from _left(seeds[start : start + size], done)
 
 
-def run_campaign(
+def _left(piece: range, done: Container[int]) -> Iterator[range]:
+    """The longest runs of seeds of ``piece`` that are not done."""
+    start = 0
+    for place, seed in enumerate(piece):
+        if seed in done:
+            if place > start:
+                yield piece[start:place]
+            start = place + 1
+    if start < len(piece):
+        yield piece[start:]
+
+
+def work_off(
     work: Callable[[range], ChunkResult],
-    pieces: Sequence[range],
+    seeds: range,
     *,
     executor: Executor,
     jobs: int,
     log: CampaignLog | None = None,
+    until: float | None = None,
     on_chunk: Callable[[Tally, ChunkResult], None] = lambda tally, result: None,
 ) -> Tally:
-    """Run ``work`` on every piece that the log does not hold yet, at most ``2 * jobs`` waiting at once.
+    """Run ``work`` on all of ``seeds`` that the log does not hold yet.
 
+    At most ``2 * jobs`` chunks wait at once, and none begins after the time ``until`` (``time.time()``).
     The tally covers what the log held as well. On KeyboardInterrupt the chunks that are finished stand
     in the log, and the exception goes on.
     """
-    tally = Tally()
-    done = {result.seeds: result for result in (log.done if log else []) if result.seeds in set(pieces)}
-    for result in done.values():
-        tally.add(result)
-    waiting = [piece for piece in reversed(pieces) if piece not in done]
+    tally, done = Tally(), set[int]()
+    for result in log.done if log else ():
+        if result.seeds and result.seeds[0] in seeds and result.seeds[-1] in seeds:
+            tally.add(result)
+            done.update(result.seeds)
+    pieces = chunks(seeds, jobs=jobs, done=done)
     running: set[Future[ChunkResult]] = set()
     try:
-        while waiting or running:
-            while waiting and len(running) < 2 * jobs:
-                running.add(executor.submit(work, waiting.pop()))
+        while True:
+            ready = 0 if until is not None and time.time() >= until else 2 * jobs - len(running)
+            running |= {executor.submit(work, piece) for piece in islice(pieces, ready)}
+            if not running:
+                return tally
             finished, running = wait(running, return_when=FIRST_COMPLETED)
             for result in sorted((f.result() for f in finished), key=lambda r: r.seeds.start):
-                tally.add(result)
-                if log is not None:
-                    log.write(result)
+                if result.seeds:
+                    tally.add(result)
+                    if log is not None:
+                        log.write(result)
                 on_chunk(tally, result)
     finally:
         for future in running:
             future.cancel()
-    return tally
-
-
-def _read(path: Path, test: Mapping[str, Any]) -> Iterator[ChunkResult]:
-    findings: dict[int, Finding] = {}
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines[:-1], start=1):
-        entry = _parsed(path, number, line)
-        if "test" in entry and entry["test"] != orjson.loads(orjson.dumps(test)):
-            raise BadInputError(f"{path} holds the campaign of another test; choose another with --out.")
-        if "finding" in entry:
-            signatures = tuple(entry["finding"].pop("signatures"))
-            finding = Finding(**entry["finding"], signatures=signatures)
-            findings[finding.seed] = finding
-        if "chunk" in entry:
-            seeds = range(*entry["chunk"].pop("seeds"))
-            own = tuple(findings.pop(seed) for seed in sorted(findings) if seed in seeds)
-            yield ChunkResult(**entry["chunk"], seeds=seeds, findings=own)
-    if lines[-1]:
-        _drop_torn_line(path, len(lines[-1]))
-
-
-def _parsed(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        entry = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise BadInputError(
-            f"{path}:{number}: {error}; mend the line or start anew with --out."
-        ) from None
-    if not isinstance(entry, dict):
-        raise BadInputError(f"{path}:{number}: not an object; mend the line or start anew with --out.")
-    return entry
-
-
-def _drop_torn_line(path: Path, size: int) -> None:
-    with path.open("r+b") as file:
-        file.truncate(path.stat().st_size - size)

@@ -65,9 +65,11 @@ async def run_generator(
     reopen_delay_s: float = 0.1,
     stop: asyncio.Event | None = None,
     first_process: int = 0,
+    ports: Mapping[str, Mapping[str, Endpoint]] | None = None,
 ) -> int:
     """Perform what ``generator`` says until it is exhausted and all operations have completed.
 
+    Clients are told ``endpoints``, by node, and ``ports``, the same of each named port.
     ``concurrency`` is the number of threads. An operation, the opening of its client included, may
     take ``op_timeout_s``; closing a client ``close_timeout_s``; a thread whose client can't be opened
     rests for ``reopen_delay_s``. Once ``stop`` is set nothing new begins. Processes count from the
@@ -83,7 +85,7 @@ async def run_generator(
         raise ValueError(f"concurrency must be at least 1, not {concurrency}")
     if op_timeout_s <= 0 or close_timeout_s <= 0 or reopen_delay_s < 0:
         raise ValueError("op_timeout_s and close_timeout_s must be above 0, reopen_delay_s at least 0")
-    terms = Terms(client, endpoints, seed, close_timeout_s, reopen_delay_s)
+    terms = Terms(client, endpoints, seed, close_timeout_s, reopen_delay_s, ports or {})
     first = -(-first_process // concurrency) * concurrency
     context = start_context(concurrency, seed=seed, first_process=first)
     run = _Run(terms, recorder, lift(generator), context, round(op_timeout_s * NS_PER_S))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -14,6 +15,7 @@ from impl.mutants.registry import MUTANTS
 from nemesis.conductor import refuse
 from nemesis.fault import Schedule
 from nemesis.kinds import KINDS, named
+from nemesis.kinds.kind import LONGEST_JUMP_S
 from nemesis.schedule import draw
 from nemesis.schedule_file import from_json
 from windtunnel.names import BadInputError, find
@@ -21,6 +23,8 @@ from windtunnel.spec import TestSpec
 from workloads.registry import WORKLOADS
 from workloads.workload import Workload, WorkloadOptions
 
+_JUMP_SHARE = 0.25
+_LEAST_JUMP_S = 1.0
 Workloads: TypeAlias = Mapping[str, Callable[[WorkloadOptions], Workload]]
 """Workloads by name: the registry, or a user's own."""
 
@@ -36,6 +40,15 @@ class Plan:
 
 
 def _sim(workload: Workload, spec: TestSpec) -> Cluster:
+    if workload.system.program is None:
+        raise BadInputError(
+            f"--system {spec.system} runs on real kernels only: take --cluster docker, local or ssh."
+        )
+    if workload.real_only:
+        raise BadInputError(
+            f"{workload.real_only} has threads and sockets of its own, which the simulator can't hold:"
+            " take --cluster local, docker or ssh."
+        )
     return SimCluster(workload.system, nodes=spec.nodes, seed=spec.seed)
 
 
@@ -52,6 +65,21 @@ def _local(workload: Workload, spec: TestSpec) -> Cluster:
     return local_cluster(workload.system, nodes=spec.nodes).checked()
 
 
+def _ssh(workload: Workload, spec: TestSpec) -> Cluster:
+    require_ssh()
+    from cluster.ssh import read_inventory, ssh_cluster
+
+    if spec.inventory is None:
+        raise BadInputError("--cluster ssh needs --inventory FILE, which says where the nodes are.")
+    return ssh_cluster(workload.system, read_inventory(Path(spec.inventory)), nodes=spec.nodes).checked()
+
+
+def require_ssh() -> None:
+    """Raise BadInputError unless paramiko, an extra of ours, is installed."""
+    if importlib.util.find_spec("paramiko") is None:
+        raise BadInputError("ssh needs paramiko: install it with pip install 'windtunnel[ssh]'.")
+
+
 def require_docker() -> None:
     """Raise BadInputError unless the docker SDK, an extra of ours, is installed."""
     if importlib.util.find_spec("docker") is None:
@@ -59,7 +87,7 @@ def require_docker() -> None:
 
 
 BACKENDS: Mapping[str, Callable[[Workload, TestSpec], Cluster]] = MappingProxyType(
-    {"sim": _sim, "docker": _docker, "local": _local}
+    {"sim": _sim, "docker": _docker, "local": _local, "ssh": _ssh}
 )
 """Where nodes can run, by the name that ``--cluster`` takes."""
 
@@ -74,9 +102,19 @@ def prepare(spec: TestSpec, workloads: Workloads = WORKLOADS) -> Plan:
     if CLIENT in spec.nodes:
         raise BadInputError(f"--nodes: {CLIENT!r} is the machine of the clients; choose another name.")
     workload = make_workload(spec, workloads)
+    _refuse_mutant(spec, workload)
     cluster = find("cluster", spec.backend, BACKENDS)(workload, spec)
     schedule = _schedule(spec, workload, cluster)
     return Plan(spec=spec, workload=workload, cluster=cluster, schedule=schedule)
+
+
+def _refuse_mutant(spec: TestSpec, workload: Workload) -> None:
+    """Real nodes are started by their command: a variant must have its own, not that of sound code."""
+    if spec.backend != "sim" and spec.mutant and spec.mutant not in workload.system.command:
+        raise BadInputError(
+            f"--mutant {spec.mutant}: {spec.workload} has no command that starts it;"
+            f" leave --cluster {spec.backend} out."
+        )
 
 
 def make_workload(spec: TestSpec, workloads: Workloads = WORKLOADS) -> Workload:
@@ -90,6 +128,7 @@ def make_workload(spec: TestSpec, workloads: Workloads = WORKLOADS) -> Workload:
         rate=spec.rate,
         time_limit_s=spec.time_limit_s,
         mutant=spec.mutant,
+        system=spec.system,
         settings=spec.options,
     )
     try:
@@ -111,17 +150,28 @@ def _schedule(spec: TestSpec, workload: Workload, cluster: Cluster) -> Schedule:
             kinds=kinds,
             nodes=spec.nodes,
             time_limit_s=spec.time_limit_s,
-            targets=spec.targets,
+            interval_s=workload.fault_interval_s,
+            targets=spec.targets or workload.targets,
+            jump_s=_jump_s(spec),
         )
     refuse(schedule, cluster)
     return schedule
+
+
+def _jump_s(spec: TestSpec) -> float:
+    """How far clocks may jump: where time is real, somebody waits for what it takes to catch up."""
+    if spec.backend == "sim":
+        return LONGEST_JUMP_S
+    return min(max(spec.time_limit_s * _JUMP_SHARE, _LEAST_JUMP_S), LONGEST_JUMP_S)
 
 
 def _kinds(spec: TestSpec, workload: Workload, cluster: Cluster) -> tuple[str, ...]:
     """The kinds that are asked for; families give only what makes sense, and is possible, here."""
     sensible = tuple(KINDS) if workload.faults is None else workload.faults
     wanted = tuple(
-        name for name in named(spec.faults) if name in spec.faults or KINDS[name].verbs <= cluster.verbs
+        name
+        for name in named(spec.faults)
+        if name in spec.faults or not any(map(cluster.why_not, KINDS[name].verbs))
     )
     for name in spec.faults:
         if name in wanted and name not in sensible:

@@ -28,11 +28,14 @@ class Terms:
     seed: int
     close_timeout_s: float
     reopen_delay_s: float
+    ports: Mapping[str, Mapping[str, Endpoint]]
 
     def client(self, process: int) -> Client:
         """A new client; its seed depends on the run's seed and the process's number alone."""
         seed = scramble(scramble(self.seed) + process)
-        return self.make(ClientContext(process=process, endpoints=self.endpoints, seed=seed))
+        return self.make(
+            ClientContext(process=process, endpoints=self.endpoints, seed=seed, ports=self.ports)
+        )
 
 
 class Processes:

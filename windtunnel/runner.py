@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from checkers.verdict import Verdict
+from cluster.api import Endpoint
 from cluster.sim.cluster import SimCluster
+from cluster.sim.traffic import Observe
 from history.history import History
 from history.jsonl import Recorder
 from nemesis.conductor import run_schedule
@@ -27,7 +29,9 @@ OnFacts: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 NS_PER_S = 1_000_000_000
 READY_WITHIN_S = 60.0
+LATE_WITHIN_S = 30.0
 READY_EVERY_S = 0.1
+_CLOCK_READINGS = 5
 
 
 class NotServingError(Exception):
@@ -61,16 +65,19 @@ def run_test(
     workloads: Workloads = WORKLOADS,
     history_path: Path | None = None,
     on_facts: OnFacts = lambda facts: None,
+    observe: Observe | None = None,
 ) -> Run:
     """Run ``spec`` from beginning to end and judge it.
 
     The workload's name is looked up in ``workloads``. The history is written to ``history_path`` while
     the run goes on, kept in memory only without it; ``on_facts`` is told what the checkers will be
-    told, each time that is more.
+    told, each time that is more; ``observe`` is told of every packet of a simulated run.
     Ctrl-C heals and judges what there is. Raises BadInputError or ScheduleError, before anything
     starts, for what cannot be run; NotServingError when the nodes do not start.
     """
     plan = prepare(spec, workloads)
+    if observe is not None and isinstance(plan.cluster, SimCluster):
+        plan.cluster.world.observe = observe
     cpu_started = time.process_time()
     stage = _Stage(plan, history_path, on_facts)
     with stage.recorder:
@@ -104,6 +111,8 @@ class _Stage:
             **plan.workload.facts,
             "nodes": plan.spec.nodes,
             "faults_planned": len(plan.schedule),
+            "faults_proven": plan.spec.backend != "sim",
+            "marks": dict(plan.workload.system.marks),
         }
         self.interrupted = False
         self.ran_s = 0.0
@@ -113,8 +122,9 @@ class _Stage:
     async def perform(self) -> None:
         """Start, hurt, heal, ask for progress, stop."""
         await self.plan.cluster.start()
-        self._start_s = asyncio.get_running_loop().time()
-        self._learn("start_wall_ns", self.plan.cluster.wall_clock_ns())
+        clock = asyncio.get_running_loop().time
+        self._start_s, wall_ns = read_together(clock, self.plan.cluster.wall_clock_ns)
+        self._learn(start_loop_ns=round(self._start_s * NS_PER_S), start_wall_ns=wall_ns)
         try:
             await self._main_phase()
             await self._final_phase()
@@ -133,15 +143,23 @@ class _Stage:
         nemesis = asyncio.create_task(run_schedule(plan.schedule, plan.cluster, self.recorder))
         try:
             await self._run(generator)
+            if spec.backend != "sim":
+                await self._late_ends(nemesis)
         finally:
             nemesis.cancel()
             with suppress(asyncio.CancelledError):
                 await nemesis
 
+    async def _late_ends(self, nemesis: asyncio.Task[None]) -> None:
+        """On real kernels actions take time: ends that are due by now are still done, and measured."""
+        last_s = max((fault.end_s for fault in self.plan.schedule), default=0.0)
+        if last_s <= self._elapsed_ns() / NS_PER_S:
+            await asyncio.wait({nemesis}, timeout=LATE_WITHIN_S)
+
     async def _final_phase(self) -> None:
         """All is healed: wait for every node, then for the workload's last operations."""
         await asyncio.gather(*(self._ready(node) for node in self.plan.spec.nodes))
-        self._learn("final_index", len(self.recorder))
+        self._learn(final_index=len(self.recorder))
         stop = asyncio.Event()
         alarm = asyncio.get_running_loop().call_later(self.plan.workload.recovery_s, stop.set)
         await self._run(self.plan.workload.final, stop)
@@ -152,14 +170,18 @@ class _Stage:
         self._next_process = await run_generator(
             generator,
             client=plan.workload.client,
-            endpoints={node: plan.cluster.endpoint(node) for node in spec.nodes},
+            endpoints=self._endpoints(),
             concurrency=spec.concurrency,
             recorder=self.recorder,
             seed=spec.seed,
             op_timeout_s=spec.op_timeout_s,
             stop=stop,
             first_process=self._next_process,
+            ports={port: self._endpoints(port) for port in plan.workload.system.ports},
         )
+
+    def _endpoints(self, port: str | None = None) -> dict[str, Endpoint]:
+        return {node: self.plan.cluster.endpoint(node, port) for node in self.plan.spec.nodes}
 
     async def _ready(self, node: str) -> None:
         """Wait for a node, but not for ever: one that stays away is for the progress checker."""
@@ -175,13 +197,28 @@ class _Stage:
             return False
         return True
 
-    def _learn(self, name: str, value: int) -> None:
-        self.facts[name] = value
+    def _learn(self, **facts: int) -> None:
+        self.facts |= facts
         self._on_facts(self.facts)
 
     def _elapsed_ns(self) -> int:
         """Since all nodes were ready, by the running loop's clock."""
         return round((asyncio.get_running_loop().time() - self._start_s) * NS_PER_S)
+
+
+def read_together(clock: Callable[[], float], wall_ns: Callable[[], int]) -> tuple[float, int]:
+    """The running loop's clock, in seconds, and the wall clock at the same moment.
+
+    What lies between the two readings would be an error of every time that is computed from them: of
+    several pairs it is the one that was read the fastest.
+    """
+    pairs = []
+    for _ in range(_CLOCK_READINGS):
+        before_s = clock()
+        wall = wall_ns()
+        pairs.append((clock() - before_s, before_s, wall))
+    _, start_s, wall = min(pairs)
+    return start_s, wall
 
 
 def _why_not_serving(plan: Plan, error: Exception) -> str:

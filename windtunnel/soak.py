@@ -16,8 +16,10 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from reports.faults import faults
+from windtunnel.apart import run_chunk_apart
 from windtunnel.campaign import ChunkResult, Finding
 from windtunnel.outcome import outcome_of
+from windtunnel.places import broken_at
 from windtunnel.runner import Run, run_test
 from windtunnel.spec import TestSpec
 
@@ -43,18 +45,22 @@ def _exit_after(sentinel: int) -> None:
     os._exit(1)
 
 
-def run_chunk(entry: dict[str, Any], seeds: range) -> ChunkResult:
+def run_chunk(entry: dict[str, Any], seeds: range, *, until: float | None = None) -> ChunkResult:
     """Run ``entry``, a spec as a dict, from each of ``seeds``; memory only, nothing is stored.
 
+    After the time ``until`` (``time.time()``) none but the first begins: the result has fewer of them.
     Raises KeyboardInterrupt when a run was interrupted: half a chunk is none.
     """
     spec = TestSpec.from_dict(entry)
     _warm_up(spec)
-    started = time.process_time()
+    began, started = time.time(), time.process_time()
     findings: list[Finding] = []
     simulated_s = 0.0
     thrown: Counter[tuple[str, bool]] = Counter()
+    done = 0
     for seed in seeds:
+        if done and until is not None and time.time() >= until:
+            break
         run = run_test(spec.with_seed(seed))
         if run.interrupted:
             raise KeyboardInterrupt
@@ -63,13 +69,15 @@ def run_chunk(entry: dict[str, Any], seeds: range) -> ChunkResult:
         if run.verdict.valid is not True:
             findings.append(_finding(run))
         del run
+        done += 1
         gc.collect()
     return ChunkResult(
-        seeds=seeds,
+        seeds=seeds[:done],
         findings=tuple(findings),
         simulated_s=simulated_s,
         cpu_s=time.process_time() - started,
         rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        ran=(round(began, 3), round(time.time(), 3)),
         faults={
             kind: (thrown[kind, True] + thrown[kind, False], thrown[kind, True])
             for kind in sorted({kind for kind, _ in thrown})
@@ -77,9 +85,14 @@ def run_chunk(entry: dict[str, Any], seeds: range) -> ChunkResult:
     )
 
 
-def chunk_worker(spec: TestSpec) -> Callable[[range], ChunkResult]:
-    """What ``run_campaign`` calls on each piece, in any process."""
-    return partial(run_chunk, spec.to_dict())
+def chunk_worker(spec: TestSpec, *, until: float | None = None) -> Callable[[range], ChunkResult]:
+    """What ``run_campaign`` calls on each piece, in a process of ``workers`` or of one's own."""
+    return partial(run_chunk, spec.to_dict(), until=until)
+
+
+def apart_worker(spec: TestSpec, *, until: float | None = None) -> Callable[[range], ChunkResult]:
+    """The same for any other executor: threads, Dask, a cluster's batch system."""
+    return partial(run_chunk_apart, spec.to_dict(), until=until)
 
 
 _warm: set[str] = set()
@@ -106,6 +119,7 @@ def _finding(run: Run) -> Finding:
         deterministic=outcome.digest is not None and outcome == again,
         faults=len(faults(run.history)),
         failed_at_s=_failed_at_s(run),
+        place=broken_at(run.logs),
     )
 
 

@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nemesis.targets import DEFAULT_TARGETS
 from windtunnel.names import BadInputError
 
 Fault = Mapping[str, Any]
@@ -22,8 +21,10 @@ class TestSpec:
     """One run of one workload.
 
     ``faults`` are the kinds and families that a schedule is drawn from by ``seed``, ``targets`` what
-    they may hit; ``schedule`` takes their place when it is given. ``rate`` is in operations
-    per second over all clients; ``ops`` caps their number. ``options`` go to the workload.
+    they may hit (none: what the workload says); ``schedule`` takes their place when it is given.
+    ``rate`` is in operations per second over all clients; ``ops`` caps their number. ``options`` go to
+    the workload. ``system`` is what runs on the nodes, the reference implementation unless given;
+    ``inventory`` the file that says which hosts they are, for backend ``ssh``.
     """
 
     __test__: ClassVar[bool] = False
@@ -37,10 +38,12 @@ class TestSpec:
     op_timeout_s: float = 5.0
     ops: int | None = None
     faults: tuple[str, ...] = ("all",)
-    targets: tuple[str, ...] = DEFAULT_TARGETS
+    targets: tuple[str, ...] = ()
     schedule: tuple[Fault, ...] | None = None
     mutant: str | None = None
     backend: str = "sim"
+    system: str | None = None
+    inventory: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

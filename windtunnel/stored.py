@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from checkers.verdict import Verdict
+from history.errors import StoreError
 from history.store import RunDirectory, create, open_run
 from nemesis.schedule_file import from_json, write
 from reports.schema import RESULTS_VERSION
+from windtunnel.commands import repeat_line
 from windtunnel.names import BadInputError
-from windtunnel.plan import prepare
-from windtunnel.repeat import repeat_line
+from windtunnel.near import messages_near
+from windtunnel.plan import Workloads, prepare
 from windtunnel.runner import Run, run_test
 from windtunnel.spec import TestSpec, versions
 from windtunnel.stats import stats
+from workloads.registry import WORKLOADS
 
 SCHEDULE = "schedule.json"
 SHRUNK = "shrunk.json"
@@ -32,23 +35,32 @@ class StoredRun:
     facts: Mapping[str, Any]
 
 
-def run_stored(spec: TestSpec, root: Path) -> tuple[Run, RunDirectory]:
+def run_stored(
+    spec: TestSpec, root: Path, *, workloads: Workloads = WORKLOADS, repeat: str | None = None
+) -> tuple[Run, RunDirectory]:
     """Run ``spec`` and keep everything under ``root``.
+
+    The workload's name is looked up in ``workloads``; ``repeat`` is the command that runs it again, if
+    that is not ``windtunnel run``.
 
     Raises BadInputError or ScheduleError for what cannot be run, and StoreError for a store that takes
     no files, all before anything starts.
     """
-    prepare(spec)
+    plan = prepare(spec, workloads)
     directory = create(root, spec.workload, datetime.now(UTC))
 
     def keep_test(facts: Mapping[str, Any]) -> None:
         directory.write_test({"spec": spec.to_dict(), "versions": versions(), "facts": facts})
 
     keep_test({})
-    run = run_test(spec, history_path=directory.history_path, on_facts=keep_test)
+    run = run_test(spec, workloads=workloads, history_path=directory.history_path, on_facts=keep_test)
     write(directory.path / SCHEDULE, tuple(from_json(fault) for fault in run.schedule))
-    directory.write_results(results(run, repeat=_repeat(spec, directory)))
     directory.write_logs(run.logs)
+    told = results(run, repeat=repeat or _repeat(spec, directory))
+    if run.digest is not None and run.verdict.valid is False and not run.interrupted:
+        messages, told["repeated"] = messages_near(run, plan.workload.system, workloads=workloads)
+        directory.write_messages(messages)
+    directory.write_results(told)
     return run, directory
 
 
@@ -59,11 +71,22 @@ def read_back(path: Path) -> StoredRun:
     where = str(directory.path / "test.json")
     if not isinstance(test.get("spec"), dict):
         raise BadInputError(f"{where}: the field 'spec' is missing; the run cannot be repeated from it.")
+    spec = TestSpec.from_dict(test["spec"], where=where)
+    if spec.workload not in WORKLOADS and (line := _told_repeat(directory)):
+        raise BadInputError(f"{where}: its workload is a test's own; repeat it by {line}")
     return StoredRun(
         directory=directory,
-        spec=TestSpec.from_dict(test["spec"], where=where),
+        spec=spec,
         facts=test.get("facts") or {},
     )
+
+
+def _told_repeat(directory: RunDirectory) -> str | None:
+    try:
+        line = directory.read_results().get("repeat")
+    except StoreError:
+        return None
+    return line if isinstance(line, str) else None
 
 
 def results(run: Run, *, repeat: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 HASH_SEED = "PYTHONHASHSEED"
-SIMULATING = ("run", "replay", "shrink", "campaign", "demo")
+SIMULATING = ("run", "replay", "shrink", "campaign", "mutants", "demo")
 
 
 def main() -> None:

@@ -13,7 +13,19 @@ from cluster.real.errors import ClusterError
 from history.errors import HistoryError, StoreError
 from nemesis.errors import ScheduleError
 from windtunnel import exits
-from windtunnel.cli import campaigns, cluster, converting, demo, listing, repeating, report, running
+from windtunnel.cli import (
+    campaigns,
+    cluster,
+    comparing,
+    converting,
+    demo,
+    listing,
+    merging,
+    mutants,
+    repeating,
+    report,
+    running,
+)
 from windtunnel.names import BadInputError
 from windtunnel.spec import versions
 
@@ -33,6 +45,10 @@ app.command("check")(running.check)
 app.command("replay")(repeating.replay)
 app.command("shrink")(repeating.shrink)
 app.command("campaign")(campaigns.campaign)
+app.command("compare")(comparing.compare)
+app.command("mutants")(mutants.mutants)
+app.command("merge")(merging.merge)
+app.command("manifest")(merging.manifest)
 app.command("report")(report.report)
 app.command("export")(report.export)
 app.command("campaign-report")(report.campaign_report)

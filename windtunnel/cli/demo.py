@@ -11,11 +11,14 @@ from rich.table import Table
 from history.store import RunDirectory
 from windtunnel import exits
 from windtunnel.cli import options
+from windtunnel.cli.main_job import main_job
 from windtunnel.cli.repeating import shrink_stored
 from windtunnel.cli.show import show_anomaly, show_faults, styled
+from windtunnel.commands import repeat_line
 from windtunnel.judge import leaves
+from windtunnel.names import find
 from windtunnel.outcome import in_fresh_processes, signatures
-from windtunnel.repeat import repeat_line
+from windtunnel.plan import BACKENDS
 from windtunnel.runner import Run, run_test
 from windtunnel.spec import TestSpec
 from windtunnel.stored import read_back, run_stored
@@ -28,8 +31,18 @@ BUDGET_RUNS = 200
 DIGITS = 12
 
 
-def demo(store: options.Store = options.STORE) -> None:
-    """Show five simulated nodes hand out IDs under partitions, kills and clock jumps; catch a bug."""
+def demo(
+    cluster: options.Backend = options.DEFAULT.backend,
+    inventory: options.Inventory = None,
+    store: options.Store = options.STORE,
+) -> None:
+    """Show five simulated nodes hand out IDs under faults; catch a bug. On real ones: the main job.
+
+    With --cluster docker, local or ssh: IDs, an election, a lock and a queue at the same time.
+    """
+    find("cluster", cluster, BACKENDS)
+    if cluster != options.DEFAULT.backend:
+        main_job(cluster, inventory=inventory, store=store)
     console = Console()
     sound = _correct_code(console, store)
     _known_bug(console, store)

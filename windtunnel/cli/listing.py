@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from checkers.models import MODELS, Model
+from cluster.systems.registry import FOREIGN
 from impl.mutants.registry import MUTANTS
 from nemesis.kinds import FAMILIES, KINDS
 from nemesis.targets import TARGETS
@@ -21,6 +22,7 @@ BACKEND_LINES = {
     "sim": "all nodes in one process, in virtual time, decided by one seed",
     "docker": "each node a container; needs a Docker daemon and `windtunnel image build`",
     "local": "each node a process of this machine, in private namespaces; needs Linux, no privilege",
+    "ssh": "each node a host that --inventory names; needs sshd and root, or sudo, there",
 }
 TARGET_LINES = {
     "one": "any one node",
@@ -52,10 +54,18 @@ def names() -> dict[str, dict[str, str]]:
             name: ", ".join(kinds) or "no fault" for name, kinds in FAMILIES.items()
         },
         "Targets (what a drawn fault may hit)": {name: TARGET_LINES.get(name, "") for name in TARGETS},
-        "Mutants (--mutant)": {name: f"{m.kind}: {m.failure}" for name, m in MUTANTS.items()},
+        "Mutants (--mutant)": {
+            name: f"{m.workload}, {m.caught_by}: {m.failure}" for name, m in MUTANTS.items()
+        },
         "Models (check --model)": {name: _functions(model) for name, model in MODELS.items()},
+        "Systems (--system)": {"impl": "our own, unless another is named", **_foreign()},
         "Clusters (--cluster)": {name: BACKEND_LINES.get(name, "") for name in BACKENDS},
     }
+
+
+def _foreign() -> dict[str, str]:
+    """What is not ours, and the packages it comes from."""
+    return {name: f"Debian's {', '.join(make(('n1',)).packages)}" for name, make in FOREIGN.items()}
 
 
 def _documented(registry: Mapping[str, Any]) -> dict[str, str]:

@@ -19,18 +19,29 @@ TimeLimit = Annotated[float, typer.Option(help="Seconds of the main phase.")]
 OpTimeout = Annotated[float, typer.Option(help="Seconds until an operation counts as `info`.")]
 Ops = Annotated[int | None, typer.Option(help="Invoke at most this many operations.")]
 Faults = Annotated[str, typer.Option(help="Fault kinds or families with commas, `all` or `none`.")]
-Targets = Annotated[str, typer.Option(help="What drawn faults may hit, with commas.")]
+Targets = Annotated[
+    str | None,
+    typer.Option(help="What drawn faults may hit, with commas; what suits the workload unless given."),
+]
 Mutant = Annotated[str | None, typer.Option(help="A known-bad variant: see `windtunnel list`.")]
 Backend = Annotated[str, typer.Option("--cluster", help="Where the nodes run.")]
+System = Annotated[
+    str | None, typer.Option("--system", help="What runs on the nodes: `impl`, `zookeeper`, `mariadb`.")
+]
+Inventory = Annotated[
+    Path | None, typer.Option(help="Which hosts the nodes are, for --cluster ssh.", show_default=False)
+]
 Options = Annotated[
     list[str] | None, typer.Option("--option", help="An option of the workload, as name=value.")
+]
+Client = Annotated[
+    str | None, typer.Option(help="Whose clients: a queue workload's option of that name.")
 ]
 Schedule = Annotated[Path | None, typer.Option(help="A schedule file, in place of --faults.")]
 Store = Annotated[Path, typer.Option(help="Where run directories are kept.")]
 
 STORE = Path("store")
 DEFAULT = TestSpec(workload="")
-TARGETS = ",".join(DEFAULT.targets)
 NODES = str(len(DEFAULT.nodes))
 
 
@@ -45,11 +56,14 @@ def spec(
     op_timeout: float,
     ops: int | None,
     faults: str,
-    targets: str,
+    targets: str | None,
     schedule: Path | None,
     mutant: str | None,
     cluster: str = DEFAULT.backend,
     option: list[str] | None,
+    system: str | None = None,
+    inventory: Path | None = None,
+    client: str | None = None,
 ) -> TestSpec:
     """The test that the options describe. Raises BadInputError or ScheduleError."""
     names = parse_nodes(nodes)
@@ -63,11 +77,13 @@ def spec(
         op_timeout_s=op_timeout,
         ops=ops,
         faults=parse_names(faults) or ("none",),
-        targets=parse_names(targets) or DEFAULT.targets,
+        targets=parse_names(targets or ""),
         schedule=None if schedule is None else read_schedule(schedule, names),
         mutant=mutant,
         backend=cluster,
-        options=parse_options(option),
+        system=system,
+        inventory=None if inventory is None else str(inventory),
+        options={**parse_options(option), **({} if client is None else {"client": client})},
     )
 
 

@@ -12,9 +12,9 @@ from rich.markup import escape
 from nemesis.schedule_file import from_json, write
 from windtunnel import exits
 from windtunnel.cli.show import show_run, styled
+from windtunnel.commands import repeat_line
 from windtunnel.names import BadInputError
 from windtunnel.outcome import in_fresh_processes
-from windtunnel.repeat import repeat_line
 from windtunnel.runner import run_test
 from windtunnel.shrink import Case
 from windtunnel.shrinking import BUDGET_RUNS, shrink_run

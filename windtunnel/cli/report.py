@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,16 +16,18 @@ from history.errors import StoreError
 from history.store import open_run
 from nemesis.errors import ScheduleError
 from nemesis.schedule_file import to_json
-from reports import campaign, page
+from reports import campaign, campaign_ci, page
 from reports import index as store_index
 from reports.github import summary, workflow_commands
 from reports.junit import junit
-from reports.material import Material, read
+from reports.material import Material
 from reports.perfetto import perfetto
+from reports.runs import runs_at
 from reports.server import server
+from windtunnel.commands import repeat_line
 from windtunnel.names import BadInputError, find
 from windtunnel.plan import prepare
-from windtunnel.repeat import repeat_line
+from windtunnel.shrunk import keep_schedule
 from windtunnel.spec import TestSpec
 
 STORE = Path("store")
@@ -33,6 +35,10 @@ LATEST = STORE / "latest"
 PAGE = "report.html"
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
+Runs = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Run directories, or stores; store/latest unless given.", show_default=False),
+]
 RunPath = Annotated[Path, typer.Argument(help="A run directory.")]
 Store = Annotated[Path, typer.Argument(help="Where runs are kept.")]
 Host = Annotated[
@@ -44,10 +50,10 @@ CampaignOut = Annotated[Path, typer.Option("--out", help="Where to write.")]
 Out = Annotated[Path | None, typer.Option(help="Where to write.", show_default=False)]
 Format = Annotated[str, typer.Option("--format", help="junit, perfetto or github.")]
 
-FORMATS: Mapping[str, Callable[[Material], bytes]] = {
-    "junit": lambda run: junit([run]).encode(),
-    "perfetto": perfetto,
-    "github": lambda run: workflow_commands(run).encode(),
+FORMATS: Mapping[str, Callable[[Sequence[Material]], bytes]] = {
+    "junit": lambda runs: junit(runs).encode(),
+    "perfetto": lambda runs: perfetto(_alone(runs)),
+    "github": lambda runs: "".join(map(workflow_commands, runs)).encode(),
 }
 
 
@@ -58,21 +64,28 @@ def report(run: RunPath = LATEST, out: Out = None) -> None:
     Console().print(escape(str(path)), highlight=False, soft_wrap=True)
 
 
-def export(format_: Format, run: RunPath = LATEST, out: Out = None) -> None:
-    """A run as JUnit XML, as a Perfetto trace, or as annotations and step summary of GitHub Actions.
+def export(format_: Format, runs: Runs = None, out: Out = None) -> None:
+    """Runs as JUnit XML, as annotations and step summary of GitHub Actions; one as a Perfetto trace.
 
-    Goes to stdout unless --out. ``github`` also appends a summary to the file that
-    $GITHUB_STEP_SUMMARY names, if it is set.
+    A store stands for all of its runs; broken ones are reported as such. Goes to stdout unless --out.
+    ``github`` also appends a summary to the file that $GITHUB_STEP_SUMMARY names, if it is set.
     """
     form = find("format", format_, FORMATS)
-    material = read(run)
+    materials = runs_at(runs or [LATEST])
+    text = form(materials)
     if format_ == "github" and (path := os.environ.get(SUMMARY)):
-        _written(Path(path), summary(material).encode(), "ab")
+        _written(Path(path), "\n".join(map(summary, materials)).encode(), "ab")
     if out is None:
-        sys.stdout.buffer.write(form(material))
+        sys.stdout.buffer.write(text)
         sys.stdout.flush()
     else:
-        _written(out, form(material), "wb")
+        _written(out, text, "wb")
+
+
+def _alone(runs: Sequence[Material]) -> Material:
+    if len(runs) != 1:
+        raise BadInputError(f"--format perfetto takes one run, and these are {len(runs)}.")
+    return runs[0]
 
 
 def index(store: Store = STORE) -> None:
@@ -92,8 +105,39 @@ def serve(store: Store = STORE, host: Host = "127.0.0.1", port: Port = 8000) -> 
 
 def campaign_report(logs: Logs, out: CampaignOut = Path("campaign.html")) -> None:
     """Write one page about campaigns from their logs; of mutants' campaigns, what caught which."""
-    campaign.write(logs, out, repeat=_repeat, schedule=_schedule)
+    write_campaign_page(logs, out)
     Console().print(escape(str(out)), highlight=False, soft_wrap=True)
+
+
+def write_campaign_page(logs: Sequence[Path], out: Path, problems: Sequence[str] = ()) -> None:
+    """The page of these logs; beside it the schedules of what was shrunk.
+
+    ``problems`` are sentences about files that were left out before. Raises StoreError.
+    """
+    campaign.write(
+        logs,
+        out,
+        repeat=_repeat,
+        schedule=_schedule,
+        repeat_shrunk=lambda entry: keep_schedule(out.parent, entry),
+        problems=problems,
+    )
+
+
+def told(campaigns: Sequence[campaign.Campaign], out: Path) -> campaign_ci.Told:
+    """Campaigns with their groups, for the outputs of CI; schedules of what was shrunk go to ``out``."""
+    return [
+        (
+            one,
+            campaign.groups(
+                one,
+                repeat=_repeat,
+                schedule=_schedule,
+                repeat_shrunk=lambda entry: keep_schedule(out, entry),
+            ),
+        )
+        for one in campaigns
+    ]
 
 
 def _repeat(spec: Mapping[str, Any], seed: int) -> str:

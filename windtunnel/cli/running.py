@@ -19,8 +19,8 @@ from windtunnel.cli import options
 from windtunnel.cli.cluster import enter
 from windtunnel.cli.report import PAGE
 from windtunnel.cli.show import show_run, show_verdict, styled
+from windtunnel.commands import repeat_line
 from windtunnel.names import BadInputError
-from windtunnel.repeat import repeat_line
 from windtunnel.stored import run_stored
 
 Seed = Annotated[int, typer.Option(help="Decides everything that is random.")]
@@ -40,10 +40,13 @@ def run(
     op_timeout: options.OpTimeout = options.DEFAULT.op_timeout_s,
     ops: options.Ops = None,
     faults: options.Faults = "all",
-    targets: options.Targets = options.TARGETS,
+    targets: options.Targets = None,
     schedule: options.Schedule = None,
     mutant: options.Mutant = None,
     cluster: options.Backend = options.DEFAULT.backend,
+    system: options.System = None,
+    inventory: options.Inventory = None,
+    client: options.Client = None,
     option: options.Options = None,
     store: options.Store = options.STORE,
 ) -> None:
@@ -51,7 +54,7 @@ def run(
     spec = options.spec(
         workload, seed=seed, nodes=nodes, concurrency=concurrency, rate=rate, time_limit=time_limit,
         op_timeout=op_timeout, ops=ops, faults=faults, targets=targets, schedule=schedule, mutant=mutant,
-        cluster=cluster, option=option,
+        cluster=cluster, option=option, client=client, system=system, inventory=inventory,
     )  # fmt: skip
     enter(spec.backend)
     console = Console()

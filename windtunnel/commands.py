@@ -8,7 +8,17 @@ from pathlib import Path
 
 from windtunnel.spec import TestSpec, node_names
 
-_PLAIN = ("concurrency", "rate", "time_limit_s", "op_timeout_s", "ops", "mutant", "backend")
+_PLAIN = (
+    "concurrency",
+    "rate",
+    "time_limit_s",
+    "op_timeout_s",
+    "ops",
+    "mutant",
+    "system",
+    "backend",
+    "inventory",
+)
 _FLAGS = {"time_limit_s": "time-limit", "op_timeout_s": "op-timeout", "backend": "cluster"}
 
 
@@ -33,7 +43,7 @@ def repeat_line(spec: TestSpec, *, schedule: Path | None = None) -> str:
         words += ["--faults", ",".join(spec.faults)]
     if schedule is None and spec.targets != default.targets:
         words += ["--targets", ",".join(spec.targets)]
-    return _hash_seed() + shlex.join(words)
+    return hash_seed(usual="0") + shlex.join(words)
 
 
 def campaign_line(spec: TestSpec, seeds: range) -> str:
@@ -42,7 +52,7 @@ def campaign_line(spec: TestSpec, seeds: range) -> str:
     return line.replace(f"--seed {spec.seed}", f"--seeds {seeds.start}:{seeds.stop}", 1)
 
 
-def _hash_seed() -> str:
-    """Said only when it is not what the command line sets by itself."""
-    value = os.environ.get("PYTHONHASHSEED", "0")
-    return "" if value == "0" else f"PYTHONHASHSEED={value} "
+def hash_seed(*, usual: str) -> str:
+    """What a command must begin with, unless the variable is not set or has the ``usual`` value."""
+    value = os.environ.get("PYTHONHASHSEED", usual)
+    return "" if value == usual else f"PYTHONHASHSEED={value} "
