@@ -23,21 +23,23 @@ def workflow_commands(run: Material) -> str:
             lines += [_command("error", run, part, text) for text in _failures(part)]
         elif part.valid == "unknown":
             lines.append(_command("warning", run, part, part.reason or "unknown"))
+    lines += [command("warning", title=f"{run.title}: {run.name}", text=one) for one in run.problems]
     return "".join(f"{line}\n" for line in lines[:MAX_ANNOTATIONS])
 
 
 def summary(run: Material) -> str:
     """Markdown for ``$GITHUB_STEP_SUMMARY``: verdict, repeat command, checkers and faults."""
     verdict = run.verdict
-    blocks = [f"### {SYMBOLS[verdict.valid]} {_markdown(run.title)}: {WORDS[verdict.valid]}"]
+    blocks = [f"### {SYMBOLS[verdict.valid]} {markdown(run.title)}: {WORDS[verdict.valid]}"]
     if verdict.anomalies:
         first = verdict.anomalies[0]
-        blocks.append(f"**{_markdown(first.name)}**: {_markdown(first.message)}")
+        blocks.append(f"**{markdown(first.name)}**: {markdown(first.message)}")
     elif verdict.reason:
-        blocks.append(_markdown(verdict.reason))
+        blocks.append(markdown(verdict.reason))
     if run.repeat:
         blocks.append(f"Repeat it by:\n\n    {safe(run.repeat)}")
-    blocks.append(_table("checker|verdict|anomalies|", [_checker(part) for part in leaves(verdict)]))
+    blocks += [f"Could not be read: {markdown(problem)}" for problem in run.problems]
+    blocks.append(table("checker|verdict|anomalies|", [_checker(part) for part in leaves(verdict)]))
     if thrown := faults(run.history):
         rows = [
             [
@@ -49,7 +51,7 @@ def summary(run: Material) -> str:
             ]
             for one in thrown
         ]
-        blocks.append(_table("fault|kind|nodes|landed|what it did", rows))
+        blocks.append(table("fault|kind|nodes|landed|what it did", rows))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -57,10 +59,15 @@ def _failures(part: Verdict) -> list[str]:
     return [f"{one.name}: {one.message}" for one in part.anomalies] or ["invalid"]
 
 
+def command(kind: str, *, title: str, text: str) -> str:
+    """One annotation: a line that GitHub's runner reads, whatever the texts hold."""
+    said = "\n".join(map(safe, text.splitlines()))
+    return f"::{kind} title={_property(safe(title))}::{_data(said)}"
+
+
 def _command(kind: str, run: Material, part: Verdict, text: str) -> str:
     said = safe(text) + (f"\nrepeat by: {safe(run.repeat)}" if run.repeat else "")
-    title = safe(f"{run.title}: {part.checker}")
-    return f"::{kind} title={_property(title)}::{_data(said)}"
+    return command(kind, title=f"{run.title}: {part.checker}", text=said)
 
 
 def _data(text: str) -> str:
@@ -77,11 +84,13 @@ def _checker(part: Verdict) -> list[str]:
     return [part.checker, verdict, str(len(part.anomalies) or ""), part.reason or ""]
 
 
-def _table(head: str, rows: list[list[str]]) -> str:
+def table(head: str, rows: list[list[str]]) -> str:
+    """A table in Markdown; the columns of ``head`` are parted by bars."""
     columns = head.split("|")
-    lines = [columns, ["---"] * len(columns), *([_markdown(cell) for cell in row] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([markdown(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
+    """``text`` with everything escaped that Markdown would take for its own."""
     return _MARKDOWN.sub(r"\\\1", safe(text))

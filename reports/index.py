@@ -16,6 +16,7 @@ from reports import page
 from reports.rendering import rendered, write_text
 from reports.text import brief, safe
 from reports.verdicts import SYMBOLS, VALID, WORDS, from_results, leaves
+from workloads.workload import OURS
 
 PAGE = "report.html"
 INDEX = "index.html"
@@ -42,6 +43,7 @@ class Entry:
     sentence: str
     seed: str
     mutant: str
+    system: str
     backend: str
     href: str
     broken: str
@@ -59,6 +61,10 @@ class Index:
     @property
     def workloads(self) -> tuple[str, ...]:
         return _different(entry.workload for entry in self.entries)
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        return _different(entry.system for entry in self.entries)
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -121,6 +127,7 @@ def _entry(run: Run, every_page: bool) -> Entry:
         sentence=brief(first.message if first else verdict.reason or "", 200),
         seed=_text(spec.get("seed")),
         mutant=_text(spec.get("mutant")),
+        system=_text(spec.get("system") or OURS),
         backend=_text(spec.get("backend")),
         href=f"{run.workload}/{run.name}/{PAGE}" if has_page else "",
         broken=safe(run.broken or no_results, limit=300),

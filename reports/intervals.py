@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -38,14 +40,40 @@ class Bar:
     op: int
 
 
-def intervals(history: History, ops: Sequence[Shown]) -> Figure | None:
-    """The bars of ``ops``, one below the other, and what is in all of them when they are tenures."""
-    held = [tenure for op in ops[:MAX_ROWS] if (tenure := _tenure(history, op)) is not None]
+def intervals(
+    history: History, ops: Sequence[Shown], details: Mapping[str, Any] = MappingProxyType({})
+) -> Figure | None:
+    """The bars of ``ops``, one below the other, and what is in all of them when they are tenures.
+
+    Tenures are those that ``details["held"]`` tells, ``[op, from, until]`` in ns each; else they last
+    until the same process gave back.
+    """
+    held = [_believed(ops, *one) for one in beliefs(ops, details)]
+    held = held or [tenure for op in ops[:MAX_ROWS] if (tenure := _tenure(history, op)) is not None]
     bars = held if len(held) >= 2 else [_bar(op) for op in ops[:MAX_ROWS]]
     if not bars:
         return None
     overlap = _overlap(bars) if len(held) >= 2 else None
     return _drawn(bars, overlap)
+
+
+def beliefs(ops: Sequence[Shown], details: Mapping[str, Any]) -> list[tuple[int, int, int]]:
+    """What ``details["held"]`` says of operations that are shown: op, from and until."""
+    told, known = details.get("held"), {op.index for op in ops}
+    found = [tuple(one) for one in told or () if len(one) == 3] if isinstance(told, list) else []
+    return [one for one in found if one[0] in known]
+
+
+def _believed(ops: Sequence[Shown], index: int, start_ns: int, end_ns: int) -> Bar:
+    op = next(op for op in ops if op.index == index)
+    return Bar(
+        label=f"process {op.process}",
+        text=f"believed to hold it for {duration(end_ns - start_ns)}",
+        start_ns=start_ns,
+        end_ns=end_ns,
+        style="held",
+        op=index,
+    )
 
 
 def _bar(op: Shown) -> Bar:

@@ -41,6 +41,8 @@ def _suite(run: Material) -> Xml.Element:
         Xml.SubElement(properties, "property", name=name, value=safe(value))
     for part in leaves(run.verdict):
         suite.append(_case(run, part))
+    if run.problems:
+        Xml.SubElement(suite, "system-err").text = "\n".join(map(safe, run.problems))
     return suite
 
 

@@ -26,8 +26,8 @@ class Material:
     """One run.
 
     ``name`` is that of its directory; ``test`` and ``results`` are what ``test.json`` and
-    ``results.json`` hold; ``logs`` are texts by node; ``problems`` say, a sentence each, what of it
-    could not be read.
+    ``results.json`` hold; ``logs`` are texts by node; ``messages`` what was sent near the witnesses of a
+    simulated run; ``problems`` say, a sentence each, what of it could not be read.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Material:
     results: Mapping[str, Any]
     history: History
     logs: Mapping[str, str] = field(default_factory=dict)
+    messages: tuple[Mapping[str, Any], ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -102,6 +103,7 @@ def read(path: Path) -> Material:
         results=_or_else({}, directory.read_results, problems),
         history=_or_else(History.from_ops(()), lambda: _history(directory, problems), problems),
         logs=_logs(directory, problems),
+        messages=tuple(_or_else([], directory.read_messages, problems)),
         problems=tuple(problems),
     )
 

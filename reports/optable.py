@@ -80,13 +80,18 @@ def op_table(history: History, nodes: Sequence[str], rows: NDArray[np.intp] | No
     )
 
 
+def processes(table: OpTable) -> Ints:
+    """Those of the operations, in order."""
+    return np.unique(table.process)
+
+
 def columns(table: OpTable) -> list[Column]:
-    """What is needed to draw."""
+    """What is needed to draw; ``process`` is a place in :func:`processes`."""
     return [
         Column("call", table.call),
         Column("took", table.end - table.call),
         Column("outcome", table.outcome),
-        Column("process", table.process),
+        Column("process", np.searchsorted(processes(table), table.process)),
         Column("f", table.f),
         Column("node", table.node),
         Column("index", table.index),

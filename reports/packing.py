@@ -23,6 +23,8 @@ Octets: TypeAlias = NDArray[np.uint8]
 
 MAX_BITS = 53
 """The page calculates with doubles, which are exact up to here."""
+ZIGZAG, DIFFERENCES, OCTETS = 0, 1, 2
+"""What a column's bytes are: numbers in zigzag, their differences in zigzag, or numbers below 256."""
 _LEVEL = 6
 _RAW = -zlib.MAX_WBITS
 _NOTHING_MORE = b"\x03\x00"
@@ -41,27 +43,32 @@ def packed(header: Mapping[str, Any], columns: Iterable[Column], tail: bytes = b
     """Everything in one base64 text: a line of JSON, the planes of each column, then ``tail``.
 
     The line of JSON is ``header`` with ``columns``: of each its name, how many numbers it has, their
-    width in bytes, and 1 if they are differences to the number before. Raises ValueError for a number
+    width in bytes, and what the bytes are: ZIGZAG, DIFFERENCES or OCTETS. Raises ValueError for a number
     of more than ``MAX_BITS``, the sign included.
     """
     described: list[tuple[str, int, int, int]] = []
     pieces: list[bytes] = []
     for column in columns:
-        planes, delta = _smallest(column)
-        described.append((column.name, len(column.values), len(planes), int(delta)))
+        planes, kind = _coded(column)
+        described.append((column.name, len(column.values), len(planes), kind))
         pieces += [plane.tobytes() for plane in planes]
     head = orjson.dumps({**header, "columns": described}, option=orjson.OPT_APPEND_NEWLINE)
     stream = b"".join(_deflated(piece) for piece in (head, *pieces, tail)) + _NOTHING_MORE
     return base64.b64encode(stream).decode("ascii")
 
 
-def _smallest(column: Column) -> tuple[list[Octets], bool]:
-    """The planes of the numbers, or of their differences if those promise to take less."""
+def _coded(column: Column) -> tuple[list[Octets], int]:
+    """The planes of the numbers, or of their differences if those promise to take less.
+
+    Codes of few things, as outcomes or nodes are, stay as they are: the page need not unpack them.
+    """
     values = np.asarray(column.values, dtype=np.int64)
+    if int(values.min(initial=0)) >= 0 and int(values.max(initial=0)) < 1 << 8:
+        return [values.astype(np.uint8)], OCTETS
     plain = _planes(column.name, values)
     differences = _planes(column.name, np.diff(values, prepend=np.int64(0)))
     delta = _entropy(differences) < _entropy(plain)
-    return (differences, True) if delta else (plain, False)
+    return (differences, DIFFERENCES) if delta else (plain, ZIGZAG)
 
 
 def _planes(name: str, values: Ints) -> list[Octets]:

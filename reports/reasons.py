@@ -131,9 +131,14 @@ def _same_id(details: Mapping[str, Any], first: int, last: int) -> Edge:
     return Edge(last, first, f"both were given ID {brief(details.get('id'), 40)}", directed=False)
 
 
+def _stale_token(details: Mapping[str, Any], first: int, last: int) -> Edge:
+    return Edge(last, first, "its token is older, yet it used the resource later", directed=False)
+
+
 CLOSING: Mapping[str, Callable[[Mapping[str, Any], int, int], Edge]] = {
     "non-monotonic": _smaller_id,
     "order-beyond-skew": _older_id,
     "duplicated": _same_id,
+    "stale-access": _stale_token,
 }
 """By the name of an anomaly, the edge between its last and its first operation."""

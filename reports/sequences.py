@@ -12,7 +12,9 @@ from reports.text import brief
 WIDTH = 720.0
 PREFIX_SHOWN = 3
 OFFSETS_SHOWN = 24
-_STATES = frozenset({"ok", "lost", "duplicated", "read", "unread"})
+_STATES = frozenset({"ok", "lost", "duplicated", "conflicting", "read", "unread"})
+_AT_ONE_OFFSET = 3
+"""How many messages that stand at one offset are named in its cell."""
 
 
 def prefix(order: Sequence[Shown], ordered: int, states: Sequence[str], culprit: Shown) -> Figure:
@@ -53,24 +55,34 @@ def _step(op: Shown, x: float, width: float, *, bad: bool) -> Box:
 def offsets(details: Mapping[str, Any]) -> Figure | None:
     """``details["log"]``, a list of ``[offset, state, text]``, as cells; None if there is no such list.
 
-    The state is ok, read, unread, lost or duplicated.
+    The state is ok, read, unread, lost, duplicated or conflicting; a text that is a list names several
+    messages at one offset.
     """
     cells = [one for one in _listed(details.get("log")) if len(_listed(one)) == 3][:OFFSETS_SHOWN]
     if not cells:
         return None
     width = min((WIDTH - 4) / len(cells), 90.0)
+    most = max(int(width / 8), 2)
+    told = [_cell(text, state, most) for _, state, text in cells]
+    height = 14 + 16.0 * max(map(len, told))
     shapes: list[Shape] = []
-    for place, (offset, state, text) in enumerate(cells):
-        x, most = 2 + place * width, max(int(width / 7), 2)
+    for place, ((offset, state, _), lines) in enumerate(zip(cells, told, strict=True)):
+        x = 2 + place * width
         style = f"cell {state}" if state in _STATES else "cell"
-        shapes.append(Box(x, 26, width - 2, 46, (brief(text, most), brief(state, most)), style))
+        shapes.append(Box(x, 26, width - 2, height, lines, style))
         shapes.append(Text(x + width / 2, 18, brief(offset, most), style="label quiet"))
     return Figure(
         width=WIDTH,
-        height=84,
+        height=38 + height,
         title="; ".join(f"offset {brief(one[0])}: {brief(one[2])}, {brief(one[1])}" for one in cells),
         shapes=tuple(shapes),
     )
+
+
+def _cell(text: Any, state: Any, most: int) -> tuple[str, ...]:
+    """The lines of a cell: what stands there, a line for each message, and what became of it."""
+    named = _listed(text)[:_AT_ONE_OFFSET] or (text,)
+    return (*(brief(one, most) for one in named), brief(state, most))
 
 
 def _listed(value: Any) -> Sequence[Any]:

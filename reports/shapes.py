@@ -28,7 +28,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """From (x1, y1) to (x2, y2), bent towards (cx, cy); with an arrowhead at its end if ``arrow``."""
+    """From (x1, y1) to (x2, y2), bent towards (cx, cy); with an arrowhead at its end if ``arrow``.
+
+    ``told`` is what it says when the pointer is on it.
+    """
 
     x1: float
     y1: float
@@ -39,6 +42,7 @@ class Curve:
     arrow: bool = True
     style: str = "edge"
     kind: str = "curve"
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from reports.clocks import Clock
 from reports.faults import Fault
 from reports.logs import Log
 from reports.marks import Mark
-from reports.optable import OpTable, columns, op_table, text_columns
+from reports.optable import OpTable, columns, op_table, processes, text_columns
 from reports.packing import packed
 from reports.text import safe
 from reports.windows import Span, kept_rows
@@ -82,6 +82,7 @@ def _parcels(history: History, table: OpTable, scene: Scene, spans: Sequence[Spa
         "nodes": table.nodes,
         "fs": table.fs,
         "concurrency": scene.concurrency,
+        "processes": processes(table).tolist(),
         "faults": [_fault(fault) for fault in scene.faults],
         "anomalies": [
             {"name": safe(one.name), "ops": one.ops} for one in scene.anomalies[:MAX_ANOMALIES]

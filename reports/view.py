@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,9 @@ from history.history import FAIL, INFO, OK, History
 from reports.clocks import clocks
 from reports.faults import Fault, faults
 from reports.logs import logs
-from reports.marks import marks
+from reports.marks import log_marks, marks
 from reports.material import HISTORY_FILE, Material
+from reports.messages import messages
 from reports.text import brief, safe, seconds
 from reports.timeline import BUDGET_BYTES, Scene, Timeline, end_ns, timeline
 from reports.verdicts import SYMBOLS, WORDS, leaves
@@ -90,7 +92,7 @@ def view(material: Material, *, budget_bytes: int | None = BUDGET_BYTES) -> Page
         functions=_functions(history),
         faults=thrown,
         faults_planned=planned if isinstance(planned, int) else len(thrown),
-        witnesses=_witnesses(verdict, history, thrown),
+        witnesses=_witnesses(material, thrown),
         anomalies=len(verdict.anomalies),
         notes=tuple(notes),
         timeline=drawn,
@@ -104,14 +106,19 @@ def view(material: Material, *, budget_bytes: int | None = BUDGET_BYTES) -> Page
 def _scene(material: Material, thrown: tuple[Fault, ...]) -> Scene:
     history = material.history
     start = material.facts.get("start_wall_ns")
+    lines = logs(material.logs, start_wall_ns=start if isinstance(start, int) else None)
+    patterns = material.facts.get("marks")
     return Scene(
         nodes=material.nodes,
         concurrency=_concurrency(material),
         faults=thrown,
         anomalies=material.verdict.anomalies,
-        marks=marks(history),
+        marks=(
+            *marks(history),
+            *log_marks(lines, patterns if isinstance(patterns, Mapping) else {}),
+        ),
         clocks=clocks(history, material.nodes, end_ns(history)),
-        logs=logs(material.logs, start_wall_ns=start if isinstance(start, int) else None),
+        logs=lines,
     )
 
 
@@ -180,10 +187,11 @@ def _functions(history: History) -> tuple[FunctionRow, ...]:
     return tuple(rows)
 
 
-def _witnesses(verdict: Verdict, history: History, thrown: tuple[Fault, ...]) -> tuple[Witness, ...]:
-    found = [(part.checker, one) for part in leaves(verdict) for one in part.anomalies]
+def _witnesses(material: Material, thrown: tuple[Fault, ...]) -> tuple[Witness, ...]:
+    found = [(part.checker, one) for part in leaves(material.verdict) for one in part.anomalies]
+    sent = messages(material.messages)
     return tuple(
-        witness(number, safe(checker, limit=100), anomaly, history, thrown)
+        witness(number, safe(checker, limit=100), anomaly, material.history, thrown, sent)
         for number, (checker, anomaly) in enumerate(found[:MAX_WITNESSES], 1)
     )
 

@@ -10,36 +10,57 @@ function bytesOfBase64(text) {
   return bytes;
 }
 
+// Read in chunks: a Blob or a Response would take the bytes through another process.
 async function inflated(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const { writable, readable } = new DecompressionStream("deflate-raw");
+  const writer = writable.getWriter();
+  writer.write(bytes);
+  writer.close();
+  const chunks = [];
+  let length = 0;
+  for (let reader = readable.getReader(), { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
+    chunks.push(value);
+    length += value.length;
+  }
+  const whole = new Uint8Array(length);
+  let end = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, end);
+    end += chunk.length;
+  }
+  return whole;
 }
 
-// The numbers of one column. Widths up to 4 bytes are put together with integer arithmetic; a zigzag
-// number of more is beyond 32 bits, so that doubles are needed.
-function numbersOf(bytes, offset, count, width, delta) {
-  const Kind = width > 3 || delta ? Float64Array : Int32Array;
-  const out = new Kind(count);
-  let before = 0;
-  for (let i = 0; i < count; i++) {
-    let value;
-    if (width <= 3) {
-      let zigzag = bytes[offset + i];
-      if (width > 1) zigzag |= bytes[offset + count + i] << 8;
-      if (width > 2) zigzag |= bytes[offset + 2 * count + i] << 16;
-      value = (zigzag >>> 1) ^ -(zigzag & 1);
-    } else {
-      let zigzag = 0;
-      for (let plane = width - 1; plane >= 0; plane--) {
-        zigzag = zigzag * 256 + bytes[offset + plane * count + i];
-      }
-      value = zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2;
-    }
-    if (delta) value += before;
-    before = value;
-    out[i] = value;
-  }
+const DIFFERENCES = 1, OCTETS = 2; // see reports/packing.py
+
+// The numbers of one column. Octets are the numbers. Widths up to 3 bytes are put together with integer
+// arithmetic; a zigzag number of more is beyond 32 bits, so that doubles are needed.
+function numbersOf(bytes, offset, count, width, kind) {
+  if (kind === OCTETS) return bytes.subarray(offset, offset + count);
+  const rising = kind === DIFFERENCES ? 1 : 0;
+  const out = new (width > 3 || rising ? Float64Array : Int32Array)(count);
+  if (width <= 3) unpackedSmall(out, bytes, offset, count, width, rising);
+  else unpackedWide(out, bytes, offset, count, width, rising);
   return out;
+}
+
+// Differences (rising is 1) are added up on the way, in one go over the bytes.
+function unpackedSmall(out, bytes, offset, count, width, rising) {
+  const second = offset + count, third = second + count;
+  for (let i = 0, sum = 0; i < count; i++) {
+    let zigzag = bytes[offset + i];
+    if (width > 1) zigzag |= bytes[second + i] << 8;
+    if (width > 2) zigzag |= bytes[third + i] << 16;
+    out[i] = sum = rising * sum + ((zigzag >>> 1) ^ -(zigzag & 1));
+  }
+}
+
+function unpackedWide(out, bytes, offset, count, width, rising) {
+  for (let i = 0, sum = 0; i < count; i++) {
+    let zigzag = 0;
+    for (let at = offset + i + (width - 1) * count; at >= offset; at -= count) zigzag = zigzag * 256 + bytes[at];
+    out[i] = sum = rising * sum + (zigzag % 2 ? -(zigzag + 1) / 2 : zigzag / 2);
+  }
 }
 
 // {header, columns: name -> numbers, tail: the bytes after the planes}
@@ -48,8 +69,8 @@ function unpackedBytes(raw) {
   const header = JSON.parse(new TextDecoder().decode(raw.subarray(0, end)));
   const columns = {};
   let offset = end + 1;
-  for (const [name, count, width, delta] of header.columns) {
-    columns[name] = numbersOf(raw, offset, count, width, delta);
+  for (const [name, count, width, kind] of header.columns) {
+    columns[name] = numbersOf(raw, offset, count, width, kind);
     offset += count * width;
   }
   return { header, columns, tail: raw.subarray(offset) };

@@ -314,7 +314,7 @@ function connectPointer(run, state, timeline, { look, choose, changed }) {
   let held = null;
 
   const pointOf = (event) => {
-    const box = byId("overlay").getBoundingClientRect();
+    const box = byId("timeline").getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top, width: box.width };
   };
 

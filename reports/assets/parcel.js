@@ -3,16 +3,14 @@
 async function openedRun(base64) {
   const { header, columns } = await unpacked(base64);
   const ops = { ...columns, count: columns.call.length };
-  const { lane, lanes } = clientLanes(ops.process, header.concurrency);
-  const onNode = new Int32Array(ops.count);
-  for (let i = 0; i < ops.count; i++) onNode[i] = ops.node[i] - 1;
+  const { lane, lanes } = clientLanes(ops.process, header.processes, header.concurrency);
   const run = {
     ...header,
     ops,
     lane,
     lanes,
     byLane: groupOf(ops, lane, lanes.length),
-    byNode: groupOf(ops, onNode, header.nodes.length - 1),
+    byNode: groupOf(ops, ops.node, header.nodes.length), // 0 are those of no node
     faultRows: stacked(header.faults, header.end),
     texts: null,
   };
@@ -23,7 +21,7 @@ async function openedRun(base64) {
 
 function groupOf(ops, groups, count) {
   const group = grouped(groups, count);
-  return { ...group, widest: longest(ops, group, count), blocks: blocksOf(ops, group.rows, null) };
+  return { ...group, widest: null, blocks: blocksOf(ops, group.rows, null) };
 }
 
 // A filter changes what there is to see.
@@ -75,7 +73,7 @@ function opFields(run, row) {
     call: ops.call[row],
     took: ops.took[row],
     outcome: ["no completion", "ok", "fail", "info"][outcome],
-    process: ops.process[row],
+    process: run.processes[ops.process[row]],
     f: run.fs[ops.f[row]],
     node: run.nodes[ops.node[row]],
     key: text("key"),

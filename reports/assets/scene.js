@@ -3,6 +3,7 @@
 
 const NONE = 0, OK = 1, FAIL = 2, INFO = 3;
 const UNSEEN = 0, DIMMED = 1, SEEN_OK = 2, SEEN_FAIL = 3, SEEN_INFO = 4;
+const SEEN_AS = [SEEN_INFO, SEEN_OK, SEEN_FAIL, SEEN_INFO]; // by outcome
 
 // Rows of each group in their order, by counting: rows[starts[g]] to rows[starts[g + 1] - 1].
 function grouped(groups, count) {
@@ -16,22 +17,19 @@ function grouped(groups, count) {
 }
 
 // One lane per client: processes that follow each other in one thread share it if the number of
-// threads is known. Returns the lane of each operation and the processes of each lane.
-function clientLanes(process, concurrency) {
-  const seen = new Set();
-  for (let i = 0; i < process.length; i++) seen.add(process[i]);
-  const processes = [...seen].sort((a, b) => a - b);
-  const laneOf = new Map();
+// threads is known. Operations name their process by its place in processes. Returns the lane of each
+// operation and the processes of each lane.
+function clientLanes(process, processes, concurrency) {
   const lanes = [];
-  for (const one of processes) {
+  const placeOf = new Map();
+  const laneOf = Int32Array.from(processes, (one) => {
     const label = concurrency ? one % concurrency : one;
-    let place = lanes.findIndex((lane) => concurrency && lane.label === label);
-    if (place < 0) place = lanes.push({ label, processes: [] }) - 1;
-    lanes[place].processes.push(one);
-    laneOf.set(one, place);
-  }
+    if (!placeOf.has(label)) placeOf.set(label, lanes.push({ label, processes: [] }) - 1);
+    lanes[placeOf.get(label)].processes.push(one);
+    return placeOf.get(label);
+  });
   const lane = new Int32Array(process.length);
-  for (let i = 0; i < process.length; i++) lane[i] = laneOf.get(process[i]);
+  for (let i = 0; i < lane.length; i++) lane[i] = laneOf[process[i]];
   return { lane, lanes };
 }
 
@@ -45,14 +43,22 @@ function firstAtLeast(times, rows, from, to, t) {
   return from;
 }
 
-// A group's longest operation: how far left of a view its operations may begin.
+// The longest operation of each group: how far left of a view its operations may begin. Found out when
+// first asked for, as a view of the whole run need not know.
+function widestOf(ops, group) {
+  return (group.widest ||= longest(ops, group, group.starts.length - 1));
+}
+
 function longest(ops, group, count) {
   const most = new Float64Array(count);
+  const { rows, starts } = group, { took } = ops;
   for (let g = 0; g < count; g++) {
-    for (let i = group.starts[g]; i < group.starts[g + 1]; i++) {
-      const took = ops.took[group.rows[i]];
-      if (took > most[g]) most[g] = took;
+    let longestYet = 0;
+    for (let i = starts[g]; i < starts[g + 1]; i++) {
+      const one = took[rows[i]];
+      if (one > longestYet) longestYet = one;
     }
+    most[g] = longestYet;
   }
   return most;
 }
@@ -93,7 +99,8 @@ function ticks(from, to, most) {
 // A time, as exactly as neighbours `step` apart need it.
 function timeText(us, step) {
   const digits = Math.min(Math.max(Math.ceil(-Math.log10((step || 1000) / 1e6)), 0), 6);
-  return `${(us / 1e6).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} s`;
+  const [whole, part] = (us / 1e6).toFixed(digits).split(".");
+  return `${whole.replace(/\B(?=(\d{3})+$)/g, ",")}${part ? `.${part}` : ""} s`;
 }
 
 function durationText(us) {
@@ -117,51 +124,52 @@ function passing(ops, lane, wanted) {
   return mask;
 }
 
-const BLOCK = 8;
+const BLOCK = 8, WORTH_BLOCKS = 20_000;
 
 // Neighbours of a group, eight at a time: when the first begins, when the last ends, and what there is to
-// see of them. Where eight of them fit into a pixel or so, they need not be looked at one by one.
+// see of them. Where eight of them fit into a pixel or so, they need not be looked at one by one; of so
+// few that this never pays there are no blocks.
 function blocksOf(ops, rows, mask) {
-  const count = Math.ceil(rows.length / BLOCK);
+  const count = rows.length < WORTH_BLOCKS ? 0 : Math.ceil(rows.length / BLOCK);
   const begin = new Float64Array(count), end = new Float64Array(count), seen = new Uint8Array(count);
-  for (let i = 0; i < rows.length; i++) {
-    const block = i >> 3, row = rows[i];
-    if (i % BLOCK === 0) begin[block] = end[block] = ops.call[row];
-    const until = ops.call[row] + ops.took[row];
-    if (until > end[block]) end[block] = until;
-    const one = seenOf(ops, row, mask);
-    if (one > seen[block]) seen[block] = one;
+  const { call, took, outcome } = ops;
+  for (let block = 0, i = 0; block < count; block++) {
+    const stop = Math.min(i + BLOCK, rows.length);
+    let latest = begin[block] = call[rows[i]], most = UNSEEN;
+    for (; i < stop; i++) {
+      const row = rows[i], until = call[row] + took[row];
+      if (until > latest) latest = until;
+      const one = mask === null || mask[row] ? SEEN_AS[outcome[row]] : DIMMED;
+      if (one > most) most = one;
+    }
+    end[block] = latest;
+    seen[block] = most;
   }
   return { begin, end, seen };
-}
-
-function seenOf(ops, row, mask) {
-  if (mask !== null && !mask[row]) return DIMMED;
-  return ops.outcome[row] === NONE ? SEEN_INFO : ops.outcome[row] + 1;
 }
 
 // What there is to see of a lane, pixel by pixel: cells[x] becomes the most telling of the operations
 // that are too short to be drawn alone; the others are put into `wide`.
 function shrunk(ops, rows, blocks, from, to, view, width, mask, cells, wide, widest) {
-  const scale = width / (view.to - view.from);
-  let i = firstAtLeast(ops.call, rows, from, to, view.from - widest);
+  const scale = width / (view.to - view.from), start = view.from, stop = view.to;
+  const { call, took, outcome } = ops, { begin, end, seen } = blocks;
+  let i = firstAtLeast(call, rows, from, to, start - widest);
   while (i < to) {
     const block = i >> 3;
-    if ((i & 7) === 0 && i + BLOCK <= to && (blocks.end[block] - blocks.begin[block]) * scale < 1.5) {
-      if (blocks.begin[block] > view.to) break;
-      put(cells, width, (blocks.begin[block] - view.from) * scale, (blocks.end[block] - view.from) * scale, blocks.seen[block]);
+    if (begin.length && (i & 7) === 0 && i + BLOCK <= to && (end[block] - begin[block]) * scale < 1.5) {
+      if (begin[block] > stop) break;
+      put(cells, width, (begin[block] - start) * scale, (end[block] - start) * scale, seen[block]);
       i += BLOCK;
       continue;
     }
     const row = rows[i++];
-    const call = ops.call[row];
-    if (call > view.to) break;
-    const left = (call - view.from) * scale;
-    const right = left + ops.took[row] * scale;
+    if (call[row] > stop) break;
+    const left = (call[row] - start) * scale;
+    const right = left + took[row] * scale;
     if (right - left >= 5) {
       if (right >= 0) wide.push(row);
     } else {
-      put(cells, width, left, right, seenOf(ops, row, mask));
+      put(cells, width, left, right, mask === null || mask[row] ? SEEN_AS[outcome[row]] : DIMMED);
     }
   }
 }
@@ -173,6 +181,19 @@ function put(cells, width, left, right, seen) {
   if (last >= width) last = width - 1;
   if (cells[first] < seen) cells[first] = seen;
   for (let x = first + 1; x <= last; x++) if (cells[x] < seen) cells[x] = seen;
+}
+
+// The stretches of equal cells that there is something to see of: for each code [from, to, from, to, ...].
+function stretches(cells, width) {
+  const found = [[], [], [], [], []];
+  for (let from = 0; from < width;) {
+    const code = cells[from];
+    let to = from + 1;
+    while (to < width && cells[to] === code) to++;
+    if (code !== UNSEEN) found[code].push(from, to);
+    from = to;
+  }
+  return found;
 }
 
 // The operation of a lane at a time, -1 if there is none within `slack`: of those that cover the time

@@ -22,6 +22,7 @@ function timelineOf(run, base, overlay, state) {
   let colours = palette();
   let hatches = {};
   let cells = new Uint8Array(0);
+  let clear = true; // nothing is on the overlay
 
   const xOf = (time) => GUTTER + ((time - state.view.from) * place.plot) / (state.view.to - state.view.from);
   const timeOf = (x) => state.view.from + ((x - GUTTER) * (state.view.to - state.view.from)) / place.plot;
@@ -124,11 +125,12 @@ function timelineOf(run, base, overlay, state) {
   function drawLane(c, group, number, top, height, client) {
     const width = Math.ceil(place.plot);
     const wide = [];
-    const { rows, blocks, starts, widest } = group;
+    const { rows, blocks, starts } = group;
+    const widest = state.view.from <= 0 ? Infinity : widestOf(run.ops, group)[number];
     cells.fill(UNSEEN);
-    shrunk(run.ops, rows, blocks, starts[number], starts[number + 1], state.view, width, state.mask, cells, wide, widest[number]);
+    shrunk(run.ops, rows, blocks, starts[number], starts[number + 1], state.view, width, state.mask, cells, wide, widest);
     drawCells(c, top, height, width);
-    for (const row of wide) drawWide(c, row, top, height, client);
+    if (wide.length) drawWide(c, wide, top, height, client);
   }
 
   // Height tells outcomes apart as colour does: ok in the middle, fail low, info from top to bottom.
@@ -140,66 +142,90 @@ function timelineOf(run, base, overlay, state) {
       [colours.ok, top + pad, inner],
       [colours.fail, top + height / 2, Math.max(inner / 2, 1)],
       [colours.info, top, Math.max(height - 1, 2)]];
-    for (let code = DIMMED; code <= SEEN_INFO; code++) {
+    stretches(cells, width).forEach((ends, code) => {
+      if (!ends.length) return;
       const [colour, y, high] = boxes[code];
-      let some = false;
       c.beginPath();
-      for (let x = 0; x < width; x++) {
-        if (cells[x] !== code) continue;
-        let end = x + 1;
-        while (end < width && cells[end] === code) end++;
-        c.rect(GUTTER + x, y, end - x, high);
-        x = end;
-        some = true;
-      }
-      if (some) {
-        c.fillStyle = colour;
-        c.fill();
-      }
+      for (let i = 0; i < ends.length; i += 2) c.rect(GUTTER + ends[i], y, ends[i + 1] - ends[i], high);
+      c.fillStyle = colour;
+      c.fill();
+    });
+  }
+
+  // Operations that are wide enough to be drawn one by one. Colours change once per look, not per operation.
+  function drawWide(c, wide, top, height, client) {
+    const { outcome } = run.ops;
+    const pad = height > 8 ? 3 : 0;
+    const high = Math.max(height - 2 * pad - 1, 1), y = top + pad + 0.5;
+    const box = { y, high, shown: client ? 0.75 : 0.4 };
+    const looks = [[], [], [], []]; // by outcome, NONE for those that a filter leaves out
+    for (const row of wide) {
+      const passes = state.mask === null || state.mask[row];
+      looks[!passes ? NONE : outcome[row] === NONE ? INFO : outcome[row]].push(row);
+    }
+    c.lineWidth = 1;
+    drawLook(c, looks[OK], colours.ok, box, drawOk);
+    drawLook(c, looks[FAIL], colours.fail, box, drawFail);
+    drawLook(c, looks[INFO], colours.info, box, drawInfo);
+    for (const row of looks[NONE]) {
+      const draw = outcome[row] === OK ? drawOk : outcome[row] === FAIL ? drawFail : drawInfo;
+      drawLook(c, [row], colours.dim, { ...box, shown: 0.35 }, draw);
+    }
+    c.globalAlpha = 1;
+    if (client && height >= 14) for (const row of wide) drawLabel(c, row, top + height / 2 + 0.5);
+  }
+
+  function drawLook(c, rows, colour, box, draw) {
+    if (!rows.length) return;
+    c.strokeStyle = c.fillStyle = colour;
+    c.globalAlpha = box.shown;
+    for (const row of rows) {
+      const { left, right } = endsOf(row);
+      draw(c, left, right, box);
     }
   }
 
-  function drawWide(c, row, top, height, client) {
-    const { ops } = run;
-    const left = Math.max(xOf(ops.call[row]), GUTTER - 20);
-    const right = Math.min(xOf(ops.call[row] + ops.took[row]), place.width + 20);
-    const pad = height > 8 ? 3 : 0;
-    const y = top + pad + 0.5, high = Math.max(height - 2 * pad - 1, 1), wide = Math.max(right - left - 1, 1);
-    const passes = state.mask === null || state.mask[row];
-    const outcome = ops.outcome[row];
-    const colour = !passes ? colours.dim : outcome === OK ? colours.ok : outcome === FAIL ? colours.fail : colours.info;
-    c.strokeStyle = c.fillStyle = colour;
-    c.lineWidth = 1;
-    c.globalAlpha = passes ? (client ? 0.75 : 0.4) : 0.35;
-    if (outcome === FAIL) {
-      c.strokeRect(left, y, wide, high);
-      c.beginPath();
-      c.moveTo(left, y + high);
-      c.lineTo(left + Math.min(wide, high), y);
-      c.stroke();
-    } else if (outcome === OK) {
-      c.fillRect(left, y, wide, high);
-    } else {
-      c.globalAlpha *= 0.55;
-      c.fillRect(left, y, wide, high);
-      c.globalAlpha = 1;
-      c.setLineDash([4, 3]);
-      c.beginPath();
-      c.moveTo(left, y);
-      c.lineTo(right, y);
-      c.lineTo(right + 5, y + high / 2);
-      c.lineTo(right, y + high);
-      c.lineTo(left, y + high);
-      c.lineTo(left, y);
-      c.stroke();
-      c.setLineDash([]);
-    }
+  function endsOf(row) {
+    const { call, took } = run.ops;
+    return { left: Math.max(xOf(call[row]), GUTTER - 20), right: Math.min(xOf(call[row] + took[row]), place.width + 20) };
+  }
+
+  function drawOk(c, left, right, { y, high }) {
+    c.fillRect(left, y, Math.max(right - left - 1, 1), high);
+  }
+
+  function drawFail(c, left, right, { y, high }) {
+    const wide = Math.max(right - left - 1, 1);
+    c.strokeRect(left, y, wide, high);
+    c.beginPath();
+    c.moveTo(left, y + high);
+    c.lineTo(left + Math.min(wide, high), y);
+    c.stroke();
+  }
+
+  function drawInfo(c, left, right, { y, high, shown }) {
+    c.globalAlpha = shown * 0.55;
+    c.fillRect(left, y, Math.max(right - left - 1, 1), high);
     c.globalAlpha = 1;
-    if (client && height >= 14 && wide > 34) {
-      c.fillStyle = outcome === OK && passes ? colours.paper : colours.ink;
-      const start = Math.max(left, GUTTER) + 4;
-      clippedText(c, opLabel(row), start, top + height / 2 + 0.5, Math.min(right, place.width) - start - 4);
-    }
+    c.setLineDash([4, 3]);
+    c.beginPath();
+    c.moveTo(left, y);
+    c.lineTo(right, y);
+    c.lineTo(right + 5, y + high / 2);
+    c.lineTo(right, y + high);
+    c.lineTo(left, y + high);
+    c.lineTo(left, y);
+    c.stroke();
+    c.setLineDash([]);
+  }
+
+  function drawLabel(c, row, y) {
+    const { left, right } = endsOf(row);
+    if (right - left <= 35) return;
+    const passes = state.mask === null || state.mask[row];
+    c.fillStyle = run.ops.outcome[row] === OK && passes ? colours.paper : colours.ink;
+    const start = Math.max(left, GUTTER) + 4;
+    clippedText(c, opLabel(row), start, y, Math.min(right, place.width) - start - 4);
   }
 
   function opLabel(row) {
@@ -220,7 +246,7 @@ function timelineOf(run, base, overlay, state) {
       c.fillRect(left, top + 1, right - left, NODE_ROW - 2);
       c.globalAlpha = 1;
     }
-    drawLane(c, run.byNode, node, top + 5, NODE_ROW - 10, false);
+    drawLane(c, run.byNode, node + 1, top + 5, NODE_ROW - 10, false);
   }
 
   const SHAPES = { leader: "▲", session: "◆", other: "●" };
@@ -311,6 +337,9 @@ function timelineOf(run, base, overlay, state) {
   }
 
   function drawOverlay() {
+    const empty = !state.range && state.hovered < 0 && state.chosen < 0;
+    if (empty && clear) return;
+    clear = empty;
     const c = fitted(overlay, place.width, place.height);
     c.save();
     c.beginPath();
@@ -348,7 +377,7 @@ function timelineOf(run, base, overlay, state) {
     if (y < place.lanes) return {};
     for (let lane = Math.floor((y - place.lanes) / place.row); lane < run.lanes.length; lane += place.places) {
       const { rows, starts } = run.byLane;
-      const row = opAt(run.ops, rows, starts[lane], starts[lane + 1], time, slack, run.byLane.widest[lane]);
+      const row = opAt(run.ops, rows, starts[lane], starts[lane + 1], time, slack, widestOf(run.ops, run.byLane)[lane]);
       if (row >= 0) return { row };
     }
     return {};
@@ -368,7 +397,7 @@ function timelineOf(run, base, overlay, state) {
   function nodeAt(time, node, slack) {
     if (node >= run.nodes.length - 1) return {};
     const { rows, starts } = run.byNode;
-    const row = opAt(run.ops, rows, starts[node], starts[node + 1], time, slack, run.byNode.widest[node]);
+    const row = opAt(run.ops, rows, starts[node + 1], starts[node + 2], time, slack, widestOf(run.ops, run.byNode)[node + 1]);
     if (row >= 0) return { row };
     const name = run.nodes[node + 1];
     const fault = activeFaults(run, time, time).find((one) => one.nodes.includes(name));
