@@ -78,3 +78,27 @@ def test_the_last_word_on_a_fault_counts() -> None:
 def test_other_operations_of_the_nemesis_are_no_faults() -> None:
     ops = [event(0, "heal", None), event(1, "heal", None)]
     assert fault_coverage()(History.from_ops(ops), {}).counts["planned"] == 0
+
+
+def test_where_faults_are_proven_one_without_effect_is_enough_to_be_unknown() -> None:
+    proven = {"faults_proven": True}
+    landed, idle = ("kill", True), ("partition", False)
+    verdict = fault_coverage()(history(landed, idle), proven)
+    assert verdict.valid == "unknown"
+    assert verdict.reason == "without effect: fault 1, partition of n1 at 2.0 s: no packets"
+    assert fault_coverage()(history(landed, landed), proven).valid is True
+    assert fault_coverage()(history(landed, idle), {"faults_proven": False}).valid is True
+
+
+def test_a_fault_without_effect_is_excused_by_one_that_held_its_node_meanwhile() -> None:
+    def spanning(second: str) -> History:
+        values = [
+            (0, {"fault": 0, "nodes": ["n1"], "landed": True}),
+            (1, {"fault": 1, "nodes": [second], "landed": False}),
+            (2, {"fault": 0, "nodes": ["n1"], "landed": True}),
+            (3, {"fault": 1, "nodes": [second], "landed": False}),
+        ]
+        return History.from_ops([event(index, "kill", value) for index, value in values])
+
+    assert fault_coverage()(spanning("n1"), {"faults_proven": True}).valid is True
+    assert fault_coverage()(spanning("n2"), {"faults_proven": True}).valid == "unknown"

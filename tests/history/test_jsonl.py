@@ -102,6 +102,17 @@ def test_a_disk_that_is_full_is_said() -> None:
         jsonl._write(full, b"{}\n")
 
 
+def test_a_disk_that_fills_while_a_run_goes_on_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = r"full cannot be written \(No space left on device\): free"
+    with Path("/dev/full").open("ab") as full:
+        monkeypatch.setattr(jsonl, "_new_file", lambda path: full)
+        with (
+            pytest.raises(HistoryError, match=said),
+            Recorder(Path("history.jsonl"), lambda: 0) as recorder,
+        ):
+            recorder.record(invoke("next"))
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [

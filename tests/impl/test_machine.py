@@ -1,5 +1,6 @@
 import asyncio
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -111,3 +112,21 @@ async def _next_when_up(port: int) -> list[int]:
                     await asyncio.sleep(0.05)
     finally:
         await client.close()
+
+
+def test_an_fsync_goes_to_a_thread_unless_the_last_one_was_quick(tmp_path: Path) -> None:
+    file = DirectoryDisk(tmp_path).open("f")
+
+    async def suspends() -> bool:
+        task = asyncio.get_running_loop().create_task(file.fsync())
+        await asyncio.sleep(0)
+        in_place = task.done()
+        await task
+        return not in_place
+
+    assert asyncio.run(suspends())
+    assert file._synced_in_s < math.inf
+    file._synced_in_s = 0.0
+    assert not asyncio.run(suspends())
+    file._synced_in_s = 0.02
+    assert asyncio.run(suspends())

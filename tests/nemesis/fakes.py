@@ -49,6 +49,7 @@ class FakeCluster:
         self.calls: list[tuple[float, str, Any]] = []
         self.down: set[str] = set()
         self.paused: set[str] = set()
+        self.frozen: set[str] = set()
         self.incarnations = dict.fromkeys(nodes, 1)
         self.cuts: set[Link] = set()
         self.delays: dict[Link, tuple[float, float]] = {}
@@ -62,6 +63,7 @@ class FakeCluster:
         state = {
             "down": self.down,
             "paused": self.paused,
+            "frozen": self.frozen,
             "cuts": self.cuts,
             "delays": self.delays,
             "losses": self.losses,
@@ -79,6 +81,9 @@ class FakeCluster:
     @property
     def verbs(self) -> frozenset[str]:
         return self._verbs
+
+    def why_not(self, verb: str) -> str:
+        return "" if verb in self._verbs else "it was not given that"
 
     def run(self, main: Callable[[], Awaitable[T]]) -> T:
         async def awaited() -> T:
@@ -109,6 +114,16 @@ class FakeCluster:
     async def power_off(self, node: str) -> None:
         await self._do("power_off", node, lambda: self._stop(node))
 
+    async def kill_container(self, node: str) -> None:
+        await self._do("kill_container", node, lambda: self._stop(node))
+
+    async def freeze(self, node: str) -> None:
+        running = {node} - self.down
+        await self._do("freeze", node, lambda: self.frozen.update(running))
+
+    async def thaw(self, node: str) -> None:
+        await self._do("thaw", node, lambda: self.frozen.discard(node))
+
     async def restart(self, node: str) -> None:
         await self._do("restart", node, lambda: self._start(node))
 
@@ -138,7 +153,9 @@ class FakeCluster:
         await self._do("skew", node, lambda: _set(self.clocks, [node], clock, right))
 
     async def process_state(self, node: str) -> ProcessState:
-        return ProcessState(node not in self.down, node in self.paused, self.incarnations[node])
+        return ProcessState(
+            node not in self.down, node in self.paused | self.frozen, self.incarnations[node]
+        )
 
     async def clock_offset_s(self, node: str) -> float:
         offset_s, rate, since_s = self.clocks.get(node, (0.0, 1.0, 0.0))
@@ -161,6 +178,7 @@ class FakeCluster:
     def _stop(self, node: str) -> None:
         self.down.add(node)
         self.paused.discard(node)
+        self.frozen.discard(node)
 
     def _start(self, node: str) -> None:
         self.incarnations[node] += node in self.down

@@ -151,7 +151,9 @@ def test_what_ignores_sigterm_is_killed_when_the_fault_ends() -> None:
     history = play((Fault(1, "terminate", ("n1",), 4),), cluster)
     assert cluster.verb_times("kill", "n1") == [5]
     assert cluster.incarnations["n1"] == 2
-    assert not outcomes(history)[0]["landed"]
+    assert outcomes(history)[0]["evidence"] == (
+        "process gone: n1, started again: n1; killed in the end, as SIGTERM had not ended it: n1"
+    )
 
 
 def test_a_link_stays_cut_while_any_partition_holds_it() -> None:

@@ -176,6 +176,13 @@ def test_a_grudge_needs_its_nodes() -> None:
 
 def test_families_of_kinds_have_names() -> None:
     assert named(["clock", "kill"]) == ("kill", "clock-bump", "clock-strobe", "clock-drift")
-    assert set(ALL) - set(named(["all"])) == {"clock-reset"}
+    assert set(ALL) - set(named(["all"])) == {"clock-reset", "kill-container", "freeze"}
     with pytest.raises(ScheduleError, match="unknown fault 'clocks'; did you mean 'clock'"):
         named(["clocks"])
+
+
+def test_clocks_jump_no_further_than_they_may() -> None:
+    kinds = ("clock-bump", "clock-strobe")
+    schedule = draw(1, kinds=kinds, nodes=NODES, time_limit_s=1000, jump_s=5.0)
+    jumps = [abs(fault.args["offset_s"]) for fault in schedule]
+    assert 1 < max(jumps) <= 5

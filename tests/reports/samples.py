@@ -68,7 +68,11 @@ def fault(
 
 
 def material(
-    events: History, *anomalies: Anomaly, logs: Mapping[str, str] | None = None, **results: Any
+    events: History,
+    *anomalies: Anomaly,
+    logs: Mapping[str, str] | None = None,
+    messages: tuple[Mapping[str, Any], ...] = (),
+    **results: Any,
 ) -> Material:
     """A run of workload ``lock`` that is invalid if there are anomalies."""
     valid = not anomalies
@@ -95,6 +99,7 @@ def material(
         },
         history=events,
         logs=dict(logs or {}),
+        messages=messages,
     )
 
 
@@ -139,11 +144,25 @@ def two_holders(events: History) -> Anomaly:
     )
 
 
+SENT = tuple(
+    {
+        "sent": 12_010_000_000 + n * 1_000_000,
+        "arrived": None if n == 3 else 12_010_400_000 + n * 1_000_000,
+        "from": source,
+        "to": destination,
+        "port": "quorum",
+        "bytes": 13,
+        "text": f"Commit zxid={n}",
+    }
+    for n, (source, destination) in enumerate([("client", "n1"), ("n1", "n2"), ("n2", "n1")] * 2)
+)
+
+
 def failing_lock() -> Material:
     """The run whose page most tests look at."""
     events = history(lock_rows())
     logs = {"n1": "12.0 lost contact\n", "n4": "12.4 elected, epoch 8\n  by n3 and n5\n"}
-    return material(events, two_holders(events), logs=logs)
+    return material(events, two_holders(events), logs=logs, messages=SENT)
 
 
 def many(count: int, processes: int = 50, every_us: int = 200) -> History:

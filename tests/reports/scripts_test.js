@@ -8,7 +8,7 @@ const vm = require("node:vm");
 const ASSETS = path.join(__dirname, "..", "..", "reports", "assets");
 const names = ["unpackedBytes", "numbersOf", "grouped", "clientLanes", "firstAtLeast", "clamped", "zoomed", "panned",
   "ticks", "timeText", "durationText", "passing", "shrunk", "blocksOf", "opAt", "rowOfIndex", "stacked", "binned",
-  "latencyStep", "latencyOfStep", "longest", "addSteps", "logLines", "offsetText", "bent"];
+  "latencyStep", "latencyOfStep", "longest", "stretches", "addSteps", "logLines", "offsetText", "bent"];
 const source = ["columns.js", "scene.js", "parcel.js", "strips.js", "panes.js"]
   .map((name) => fs.readFileSync(path.join(ASSETS, name), "utf8")).join("\n");
 const page = vm.runInNewContext(`${source};({${names.join(",")}})`, { TextDecoder, TextEncoder, Uint8Array, Float64Array,
@@ -28,6 +28,7 @@ test("planes become numbers again, negative ones and differences too", () => {
   const bytes = Uint8Array.from([3, 2, 0, 1]); // zigzag of -2, 1 | -2 + 2^8 / 2 ...
   assert.deepEqual([...page.numbersOf(bytes, 0, 2, 1, 0)], [-2, 1]);
   assert.deepEqual([...page.numbersOf(bytes, 0, 2, 1, 1)], [-2, -1]);
+  assert.deepEqual([...page.numbersOf(bytes, 0, 2, 1, 2)], [...bytes.subarray(0, 2)]);
   const wide = Uint8Array.from([0, 0, 0, 0, 0, 2]); // 2 * 256**5 / 2
   assert.deepEqual([...page.numbersOf(wide, 0, 1, 6, 0)], [256 ** 5]);
 });
@@ -48,10 +49,15 @@ test("rows are grouped in their order, those of no group left out", () => {
 });
 
 test("processes of one thread share a lane, and only those", () => {
-  const { lane, lanes } = page.clientLanes([0, 1, 5, 6, 2], 5);
+  const { lane, lanes } = page.clientLanes([0, 1, 3, 4, 2], [0, 1, 2, 5, 6], 5);
   assert.deepEqual([...lane], [0, 1, 0, 1, 2]);
   assert.deepEqual(plain(lanes.map((one) => one.processes)), [[0, 5], [1, 6], [2]]);
-  assert.equal(page.clientLanes([0, 5], null).lanes.length, 2);
+  assert.equal(page.clientLanes([0, 1], [0, 5], null).lanes.length, 2);
+});
+
+test("equal neighbours of what is seen are one stretch", () => {
+  const found = page.stretches(Uint8Array.from([0, 2, 2, 4, 0, 2, 3]), 6);
+  assert.deepEqual(plain(found), [[], [], [1, 3, 5, 6], [], [3, 4]]);
 });
 
 test("zooming keeps what is under the pointer where it is", () => {
@@ -80,6 +86,8 @@ test("times are as exact as their neighbours need", () => {
   assert.equal(page.timeText(4851618, 1), "4.851618 s");
   assert.equal(page.timeText(4851618, 1e5), "4.9 s");
   assert.equal(page.timeText(12e6, 1e6), "12 s");
+  assert.equal(page.timeText(1234567891e6, 1e5), "1,234,567,891.0 s");
+  assert.equal(page.timeText(-20, 1), "-0.000020 s");
   assert.equal(page.durationText(900000), "900 ms");
   assert.equal(page.offsetText(-119737000), "−119.7 s");
 });
@@ -98,10 +106,10 @@ test("filters let through what meets all conditions", () => {
 });
 
 // Many short operations, against a drawing that looks at each of them.
-test("what is seen of many operations is what looking at each of them gives, to a pixel", () => {
+for (const [count, blocked] of [[4000, false], [24_000, true]]) test(`what is seen of ${count} operations is what looking at each of them gives, to a pixel`, () => {
   const rows = [];
   let time = 0, state = 7;
-  for (let i = 0; i < 4000; i++) {
+  for (let i = 0; i < count; i++) {
     state = (state * 1103515245 + 12345) % 2147483648;
     time += state % 97;
     rows.push([time, state % 41, 1 + (state % 50 === 0) + (state % 51 === 0), 0]);
@@ -110,6 +118,7 @@ test("what is seen of many operations is what looking at each of them gives, to 
   const ops = opsOf(rows);
   const order = Int32Array.from(rows, (_, i) => i);
   const blocks = page.blocksOf(ops, order, null);
+  assert.equal(blocks.begin.length > 0, blocked);
   for (const view of [{ from: 0, to: time }, { from: time / 3, to: time / 2 }, { from: 100, to: 5000 }]) {
     const width = 400, cells = new Uint8Array(width), wide = [];
     page.shrunk(ops, order, blocks, 0, rows.length, view, width, null, cells, wide, 41);

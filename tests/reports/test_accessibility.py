@@ -14,6 +14,7 @@ from selenium import webdriver
 from reports import campaign, index, page
 from tests.reports.chromium import open_page, until
 from tests.reports.samples import failing_lock
+from tests.support.needs import lacking
 from windtunnel.spec import TestSpec
 from windtunnel.stored import run_stored
 
@@ -23,14 +24,14 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """axe-core's script; skipped where npm is missing or cannot get it."""
+    """axe-core's script; where npm is missing or cannot get it there is no test."""
     if shutil.which("npm") is None:
-        pytest.skip("npm is not installed, axe-core comes from there")
+        lacking("npm is not installed, axe-core comes from there")
     folder = tmp_path_factory.mktemp("axe")
     command = ["npm", "pack", "--silent", AXE]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
-        pytest.skip(f"npm cannot get {AXE}: {done.stderr.strip()[-200:]}")
+        lacking(f"npm cannot get {AXE}: {done.stderr.strip()[-200:]}")
     with tarfile.open(folder / done.stdout.strip()) as archive:
         found = archive.extractfile("package/axe.min.js")
         assert found is not None
@@ -50,14 +51,18 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"finding": finding},
         {"chunk": {"seeds": [0, 9, 1], "simulated_s": 9, "cpu_s": 1, "faults": {"kill": [3, 2]}}},
     )
+    fault = {"at_s": 1, "duration_s": 2, "kind": "kill", "nodes": ["n1"]}
+    small = {"schedule": [fault], "concurrency": 1, "time_limit_s": 2, "ops": 4}
+    shrunk = {"signature": "a: b", "seed": 1, "runs": 9, "complete": True, "spec": small}
+    entries = (*entries, {"shrunk": shrunk})
     log = folder / "log.jsonl"
     log.write_bytes(b"\n".join(map(orjson.dumps, entries)))
-    fault = {"at_s": 1, "duration_s": 2, "kind": "kill", "nodes": ["n1"]}
     campaign.write(
-        [log],
+        [log, folder / "run.html"],
         folder / "campaign.html",
         repeat=lambda spec, seed: "run",
         schedule=lambda spec, seed: [fault],
+        repeat_shrunk=lambda entry: "run shrunk",
     )
     return folder
 

@@ -10,7 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from history.errors import StoreError
-from reports.campaign import groups, html, kill_matrix, read, write
+from reports.campaign import Cell, groups, html, kill_matrix, read, write
 from tests.reports.chromium import open_page
 from windtunnel.cli import invoke
 
@@ -70,7 +70,13 @@ def test_seeds_findings_and_faults_are_counted_over_finished_chunks(two_chunks: 
     one = read(two_chunks)
     assert (one.seeds, one.invalid, one.unknown, one.torn) == (20, 3, 1, 1)
     assert (one.begun["kill"], one.landed["kill"]) == (5, 3)
-    assert one.seeds_per_hour == 18_000
+    assert one.seeds_per_cpu_hour == 18_000
+
+
+def test_an_hour_is_one_in_which_chunks_ran_however_many_at_a_time(tmp_path: Path) -> None:
+    spans = [(100.0, 110.0), (104.0, 112.0), (5000.0, 5008.0)]
+    chunks = [{"chunk": {"seeds": [n, n + 5, 1], "ran": ran}} for n, ran in enumerate(spans)]
+    assert read(log(tmp_path / "paused.jsonl", *chunks)).seeds_per_hour == 3600 * 15 / 20
 
 
 def test_failures_are_grouped_by_checker_and_anomaly_the_invalid_and_the_frequent_first(
@@ -81,6 +87,21 @@ def test_failures_are_grouped_by_checker_and_anomaly_the_invalid_and_the_frequen
         ("mutex", "two-holders", 3),
         ("progress", "no-progress", 1),
         ("coverage", "nothing landed", 1),
+    ]
+
+
+def test_failures_in_which_a_node_broke_elsewhere_are_another_group(tmp_path: Path) -> None:
+    path = log(
+        tmp_path / "places.jsonl",
+        finding(1, "mutex: two-holders"),
+        finding(2, "mutex: two-holders", place="impl/a.py:1 in f"),
+        finding(3, "mutex: two-holders", place="impl/a.py:1 in f"),
+        {"chunk": {"seeds": [0, 10, 1]}},
+    )
+    found = groups(read(path), repeat=repeat, schedule=schedule)
+    assert [(one.anomaly, one.place, one.count) for one in found] == [
+        ("two-holders", "impl/a.py:1 in f", 2),
+        ("two-holders", "", 1),
     ]
 
 
@@ -104,8 +125,8 @@ def test_the_kill_matrix_says_which_checker_caught_which_mutant(tmp_path: Path) 
     checkers, kills = kill_matrix([read(one) for one in logs])
     assert checkers == ("mutex", "token")
     assert [(one.mutant, one.caught, one.by_checker) for one in kills] == [
-        ("a", 2, (1, 1)),
-        ("b", 0, (0, 0)),
+        ("a", 2, (Cell(1, 1), Cell(1, 2))),
+        ("b", 0, (None, None)),
     ]
     assert "missed" in html([read(one) for one in logs], repeat=repeat, schedule=schedule)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -164,3 +165,55 @@ def test_github_export_appends_to_the_step_summary(
 def test_an_unknown_format_is_bad_input(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["export", str(run), "--format", "junti"]) == 254
     assert "did you mean 'junit'?" in capsys.readouterr().err
+
+
+@pytest.fixture
+def store(tmp_path: Path, run: Path) -> Path:
+    """A whole run, one with half of its results, one without a history, and foreign files."""
+    place = tmp_path / "store"
+    for name in ("whole", "half", "bare"):
+        shutil.copytree(run, place / "snowflake" / name)
+    results = place / "snowflake" / "half" / "results.json"
+    results.write_bytes(results.read_bytes()[:200])
+    (place / "snowflake" / "bare" / "test.json").unlink()
+    (place / "snowflake" / "bare" / "history.jsonl").unlink()
+    (place / "notes.txt").write_text("hello")
+    (place / "campaigns").mkdir()
+    return place
+
+
+def test_a_store_is_exported_whole_and_its_broken_runs_are_errors_that_say_why(
+    store: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert invoke(["export", "--format", "junit", str(store)]) == 0
+    root = Xml.fromstring(capsysbinary.readouterr().out)
+    told = {
+        next(one.get("value") for one in suite.iter("property") if one.get("name") == "run"): suite
+        for suite in root
+    }
+    assert set(told) == {"whole", "half", "bare"}
+    assert told["whole"].get("failures") == "1"
+    assert told["whole"].find("system-err") is None
+    for name, said in (("half", "is not JSON"), ("bare", "there is no test.json")):
+        assert (told[name].get("errors"), told[name].get("failures")) == ("1", "0")
+        assert said in (told[name].findtext("system-err") or "")
+
+
+def test_github_is_told_of_broken_runs(
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    assert invoke(["export", "--format", "github", str(store)]) == 0
+    lines = capsysbinary.readouterr().out.decode().splitlines()
+    assert sum(line.startswith("::error ") for line in lines) >= 1
+    assert sum("is not JSON" in line for line in lines) == 1
+    assert (tmp_path / "summary.md").read_text().count("### ") == 3
+
+
+def test_a_trace_is_of_one_run(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["export", "--format", "perfetto", str(store)]) == 254
+    assert "takes one run, and these are 3" in capsys.readouterr().err
+    assert invoke(["export", "--format", "junit", str(store / "campaigns")]) == 254

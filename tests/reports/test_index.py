@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+import orjson
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -45,6 +46,19 @@ def test_every_run_is_listed_the_broken_ones_with_the_reason(store: Path) -> Non
     broken = [entry.broken for entry in index.index(store).entries if entry.broken]
     assert any("results.json is not JSON" in reason for reason in broken)
     assert any("test.json cannot be read" in reason for reason in broken)
+
+
+def test_runs_can_be_filtered_by_the_system_that_they_tested(tmp_path: Path) -> None:
+    for system in (None, "zookeeper"):
+        folder = tmp_path / "lock" / f"2026-{system}"
+        folder.mkdir(parents=True)
+        (folder / "test.json").write_bytes(
+            orjson.dumps({"spec": {"workload": "lock", "system": system}})
+        )
+    found = index.index(tmp_path)
+    assert found.systems == ("impl", "zookeeper")
+    assert '<td data-of="system">zookeeper</td>' in index.html(found)
+    assert '<select data-column="system">' in index.html(found)
 
 
 def test_files_that_belong_to_no_run_are_named(store: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.packing import Column, packed
+from reports.packing import DIFFERENCES, OCTETS, Column, packed
 
 exact = st.integers(-(2**51), 2**51)
 
@@ -20,11 +20,11 @@ def unpacked(text: str) -> tuple[dict[str, object], dict[str, list[int]], bytes]
     head, _, rest = raw.partition(b"\n")
     header = orjson.loads(head)
     columns = {}
-    for name, count, width, delta in header["columns"]:
+    for name, count, width, kind in header["columns"]:
         planes = np.frombuffer(rest[: count * width], np.uint8).reshape(width, count)
-        zigzag = sum((planes[place].astype(np.int64) << 8 * place) for place in range(width))
-        values = (zigzag >> 1) ^ -(zigzag & 1)
-        columns[name] = (np.cumsum(values) if delta else values).tolist()
+        number = sum((planes[place].astype(np.int64) << 8 * place) for place in range(width))
+        values = number if kind == OCTETS else (number >> 1) ^ -(number & 1)
+        columns[name] = (np.cumsum(values) if kind == DIFFERENCES else values).tolist()
         rest = rest[count * width :]
     return header, columns, rest
 
@@ -42,6 +42,12 @@ def test_columns_come_back(first: list[int], second: list[int], tail: bytes) -> 
 def test_rising_numbers_are_kept_as_differences() -> None:
     rising = np.arange(10_000, dtype=np.int64) * 1000
     assert len(packed({}, [Column("time", rising)])) < 500
+
+
+def test_codes_below_256_stay_as_they_are() -> None:
+    header, columns, rest = unpacked(packed({}, [Column("node", np.array([0, 255, 1]))], b"rest"))
+    assert header["columns"] == [["node", 3, 1, OCTETS]]
+    assert (columns["node"], rest) == ([0, 255, 1], b"rest")
 
 
 def test_numbers_that_a_page_cannot_hold_are_refused_by_name() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,10 @@ from history.history import History
 from reports.events import shown_ops
 from reports.faults import faults
 from reports.reasons import closed, edges
+from reports.rules import RULES
 from reports.shapes import Box, Curve, Figure, Text
 from reports.witness import Witness, witness
-from tests.reports.samples import fault, history, lock_rows, row, two_holders
+from tests.reports.samples import Row, fault, history, lock_rows, row, two_holders
 
 
 def told(anomaly: Anomaly, events: History) -> Witness:
@@ -25,14 +27,14 @@ def texts(figure: Figure) -> list[str]:
     return written + [line for shape in figure.shapes if isinstance(shape, Box) for line in shape.lines]
 
 
-def ids() -> History:
+def ids(faults: Sequence[Row] = tuple(fault(0, 1.2, 1.4, "clock-bump", "n3"))) -> History:
     return history(
         [
             row(1.0, 0, "invoke", "next"),
             row(1.1, 0, "ok", "next", [9], node="n3"),
             row(1.5, 1, "invoke", "next"),
             row(1.6, 1, "ok", "next", [4], node="n3"),
-            *fault(0, 1.2, 1.4, "clock-bump", "n3"),
+            *faults,
         ]
     )
 
@@ -59,6 +61,11 @@ def test_the_reasons_are_sentences_that_stand_for_themselves() -> None:
     )
     assert second.startswith("op 7 (next by process 1 on n3) must come before op 1")
     assert weather == "Meanwhile: clock-bump of n3 from 1.200 s to 1.400 s (7 packets dropped)."
+
+
+def test_a_fault_that_found_nobody_is_not_told() -> None:
+    events = ids(fault(0, 1.3, 1.4, "kill", landed=False))
+    assert told(INVERTED, events).sentences[-1] == "No fault was active meanwhile."
 
 
 def test_a_cycle_is_a_ring_with_the_reasons_that_the_checker_gave() -> None:
@@ -126,6 +133,19 @@ def test_offsets_around_a_loss_are_cells() -> None:
     cells = [shape for shape in found.figures[0].shapes if isinstance(shape, Box)]
     assert [cell.style for cell in cells] == ["cell read", "cell lost", "cell read"]
     assert found.details == ()
+
+
+def test_messages_at_one_offset_stand_in_lines_of_one_cell() -> None:
+    log = [[0, "conflicting", [36, 41]], [1, "read", [7, 8]]]
+    found = told(replace(INVERTED, name="inconsistent-offsets", details={"log": log}), ids())
+    cells = [shape for shape in found.figures[0].shapes if isinstance(shape, Box)]
+    assert [cell.lines for cell in cells] == [("36", "41", "conflicting"), ("7", "8", "read")]
+    assert cells[0].style == "cell conflicting"
+
+
+def test_a_witness_begins_with_the_rule_that_is_broken() -> None:
+    assert told(INVERTED, ids()).rule == RULES["non-monotonic"]
+    assert told(replace(INVERTED, name="own-anomaly"), ids()).rule == ""
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from cluster.api import System
 from cluster.local import namespace
 from cluster.real.errors import ClusterError
+from tests.support.needs import lacking
 
 ROOT = Path(__file__).parents[2]
 BACKENDS = ("local", "docker")
@@ -27,11 +29,8 @@ _DIRECTORIES = (b"/run/windtunnel", b"/var/lib/windtunnel")
 
 def require(backend: str) -> None:
     """Skip the test, saying why, unless ``backend`` can be used; in CI fail instead."""
-    lacking = _lacking(backend)
-    if lacking and os.environ.get("CI", "").lower() not in ("", "0", "false"):
-        pytest.fail(f"CI must have it: {lacking}")
-    if lacking:
-        pytest.skip(lacking)
+    if reason := _lacking(backend):
+        lacking(reason)
 
 
 @cache
@@ -42,15 +41,22 @@ def _lacking(backend: str) -> str | None:
         else:
             docker = pytest.importorskip("cluster.docker.daemon")
             image = pytest.importorskip("cluster.docker.image")
-            image.node_image(docker.connect())
+            client = docker.connect()
+            image.node_image(client)
+            if backend == "ssh":
+                sshhosts = pytest.importorskip("tests.support.sshhosts")
+                sshhosts.image_tag()
     except ClusterError as error:
         return str(error)
     return None
 
 
-def python(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Start this Python with the checkout on its path; output is text, in pipes."""
+def python(
+    *arguments: str, more: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[str]:
+    """Start this Python with the checkout on its path and ``more`` in its environment; output: text."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "PYTHONHASHSEED": "0"}
+    environment |= more or {}
     return subprocess.Popen(
         [sys.executable, *arguments],
         env=environment,
@@ -69,9 +75,23 @@ def alone() -> Iterator[None]:
         yield
 
 
-def facts_of(script: str, backend: str) -> dict[str, Any]:
-    """What ``python -m script backend`` prints on its last line, as JSON."""
-    with alone(), python("-m", script, backend, cwd=ROOT) as process:
+@contextmanager
+def machines(
+    backend: str, place: Path, nodes: tuple[str, ...], *, system: System | None = None
+) -> Iterator[tuple[str, ...]]:
+    """What is to be said beside the backend: of hosts, the inventory. To be used ``alone``."""
+    if backend != "ssh":
+        yield ()
+        return
+    from tests.support.sshhosts import ssh_hosts
+
+    with ssh_hosts(place, nodes, system=system) as hosts:
+        yield (str(hosts.inventory()),)
+
+
+def facts_of(script: str, *arguments: str) -> dict[str, Any]:
+    """What ``python -m script arguments`` prints on its last line, as JSON. To be used ``alone``."""
+    with python("-m", script, *arguments, cwd=ROOT) as process:
         out, err = process.communicate(timeout=WITHIN_S)
     assert process.returncode == 0, err
     facts: dict[str, Any] = json.loads(out.splitlines()[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from windtunnel.campaign import (
-    CampaignLog,
     ChunkResult,
     Finding,
     chunks,
+    parse_duration,
     parse_seeds,
     parse_shard,
-    run_campaign,
+    shard_of,
+    work_off,
 )
+from windtunnel.campaign_log import CampaignLog
 from windtunnel.names import BadInputError
 
 TEST = {"workload": "snowflake", "nodes": ("n1", "n2")}
@@ -52,13 +55,17 @@ def every_seventh_fails(seeds: range) -> ChunkResult:
 @given(st.integers(0, 50), st.integers(1, 500), st.integers(1, 8), st.integers(1, 4))
 def test_the_shards_of_a_campaign_cover_each_seed_once(start, count, parts, jobs) -> None:
     seeds = range(start, start + count)
-    pieces = [piece for i in range(parts) for piece in chunks(seeds, shard=(i, parts), jobs=jobs)]
+    shards = [shard_of(seeds, (i, parts)) for i in range(parts)]
+    pieces = [piece for shard in shards for piece in chunks(shard, jobs=jobs)]
     assert sorted(seed for piece in pieces for seed in piece) == list(seeds)
+    done = {seed for seed in seeds if seed % 3 == 0}
+    left = [seed for shard in shards for piece in chunks(shard, jobs=jobs, done=done) for seed in piece]
+    assert sorted(left) == [seed for seed in seeds if seed % 3]
 
 
 def test_findings_are_grouped_by_what_failed_and_the_first_seed_leads() -> None:
     with ThreadPoolExecutor(2) as executor:
-        tally = run_campaign(every_seventh_fails, chunks(range(100)), executor=executor, jobs=2)
+        tally = work_off(every_seventh_fails, range(100), executor=executor, jobs=2)
     assert tally.seeds == 100
     assert tally.invalid == 15
     assert tally.simulated_s == 3000
@@ -70,39 +77,39 @@ def test_findings_are_grouped_by_what_failed_and_the_first_seed_leads() -> None:
 def test_invalid_comes_before_unknown_in_the_groups() -> None:
     def work(seeds: range) -> ChunkResult:
         unknown = [Finding(seed=s, valid="unknown", signatures=("vacuous",), message="") for s in seeds]
-        invalid = Finding(seed=9, valid=False, signatures=("order: regressed",), message="")
+        invalid = Finding(seed=seeds[0], valid=False, signatures=("order: regressed",), message="")
         return ChunkResult(seeds=seeds, findings=(*unknown, invalid))
 
-    tally = run_campaign(work, [range(9)], executor=Inline(), jobs=1)
+    tally = work_off(work, range(9), executor=Inline(), jobs=1)
     assert list(tally.by_signature()) == ["order: regressed", "vacuous"]
 
 
 def test_a_stopped_campaign_goes_on_where_it_was(tmp_path: Path) -> None:
-    path, pieces = tmp_path / "campaign.jsonl", chunks(range(100))
+    path, pieces = tmp_path / "campaign.jsonl", list(chunks(range(100)))
     with pytest.raises(KeyboardInterrupt):
-        run_campaign(
-            every_seventh_fails, pieces, executor=Inline(2), jobs=1, log=CampaignLog(path, TEST)
+        work_off(
+            every_seventh_fails, range(100), executor=Inline(2), jobs=1, log=CampaignLog(path, TEST)
         )
     rest = Inline()
-    tally = run_campaign(every_seventh_fails, pieces, executor=rest, jobs=1, log=CampaignLog(path, TEST))
+    tally = work_off(every_seventh_fails, range(100), executor=rest, jobs=1, log=CampaignLog(path, TEST))
     assert len(rest.asked) == len(pieces) - 2
     assert tally.seeds == 100
     assert [finding.seed for finding in tally.findings] == sorted(range(0, 100, 7))
 
 
 def test_a_torn_chunk_is_dropped_and_run_again(tmp_path: Path) -> None:
-    path, pieces = tmp_path / "campaign.jsonl", chunks(range(100))
-    run_campaign(every_seventh_fails, pieces, executor=Inline(), jobs=1, log=CampaignLog(path, TEST))
+    path, pieces = tmp_path / "campaign.jsonl", list(chunks(range(100)))
+    work_off(every_seventh_fails, range(100), executor=Inline(), jobs=1, log=CampaignLog(path, TEST))
     path.write_bytes(path.read_bytes()[:-10])
     again = Inline()
-    tally = run_campaign(
-        every_seventh_fails, pieces, executor=again, jobs=1, log=CampaignLog(path, TEST)
+    tally = work_off(
+        every_seventh_fails, range(100), executor=again, jobs=1, log=CampaignLog(path, TEST)
     )
     assert again.asked == [pieces[-1]]
     assert tally.invalid == 15
     assert (
-        run_campaign(
-            every_seventh_fails, pieces, executor=Inline(0), jobs=1, log=CampaignLog(path, TEST)
+        work_off(
+            every_seventh_fails, range(100), executor=Inline(0), jobs=1, log=CampaignLog(path, TEST)
         ).findings
         == tally.findings
     )
@@ -121,6 +128,55 @@ def test_a_malformed_log_is_refused_with_file_and_line(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"{nonsense\n")
     with pytest.raises(BadInputError, match=r"campaign\.jsonl:2: "):
         CampaignLog(path, TEST)
+
+
+def test_a_campaign_goes_on_with_other_chunks_and_more_seeds(tmp_path: Path) -> None:
+    """Another number of jobs cuts other chunks: what is done counts by seed."""
+    path = tmp_path / "campaign.jsonl"
+    work_off(every_seventh_fails, range(60), executor=Inline(), jobs=1, log=CampaignLog(path, TEST))
+    rest = Inline()
+    tally = work_off(every_seventh_fails, range(100), executor=rest, jobs=3, log=CampaignLog(path, TEST))
+    assert sorted(seed for piece in rest.asked for seed in piece) == list(range(60, 100))
+    assert tally.seeds == 100
+    assert [finding.seed for finding in tally.findings] == list(range(0, 100, 7))
+
+
+def test_when_time_is_up_nothing_begins_and_the_next_campaign_does_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.jsonl"
+
+    def half(seeds: range) -> ChunkResult:
+        return every_seventh_fails(seeds[: len(seeds) // 2])
+
+    first = work_off(half, range(100), executor=Inline(), jobs=1, log=CampaignLog(path, TEST))
+    assert first.seeds < 100
+    late = Inline()
+    past = work_off(
+        half, range(100), executor=late, jobs=1, log=CampaignLog(path, TEST), until=time.time() - 1
+    )
+    assert (late.asked, past.seeds) == ([], first.seeds)
+    whole = work_off(
+        every_seventh_fails, range(100), executor=Inline(), jobs=1, log=CampaignLog(path, TEST)
+    )
+    assert whole.seeds == 100
+    assert sorted(finding.seed for finding in whole.findings) == list(range(0, 100, 7))
+
+
+def test_a_range_without_end_is_not_unrolled() -> None:
+    endless = parse_seeds("7:")
+    assert next(chunks(shard_of(endless, (1, 4)), jobs=2))[:2] == range(8, 16, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_s"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), ("2d", 172800)]
+)
+def test_durations_have_units(text: str, duration_s: float) -> None:
+    assert parse_duration(text) == duration_s
+
+
+@pytest.mark.parametrize("text", ["", "m", "0s", "-1m", "10 minutes", "nan", "inf", "5x"])
+def test_a_duration_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(BadInputError, match="--for"):
+        parse_duration(text)
 
 
 def test_seeds_are_a_half_open_range_or_one_seed() -> None:

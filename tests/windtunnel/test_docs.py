@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import windtunnel as wt
 from cluster.systems.ids import ids_system
+from impl.mutants.registry import MUTANTS
 from windtunnel.cli.app import app
 from windtunnel.cli.listing import names
 from workloads.uuid import uuid
@@ -63,6 +65,15 @@ def test_the_mutant_of_the_page_is_caught_by_the_checker_it_names(
     assert [part.checker for part in run.verdict.parts if part.valid is False] == [mutant.caught_by]
 
 
+def test_the_page_of_mutants_has_each_with_what_it_says_of_itself() -> None:
+    lines = (ROOT / "docs" / "add-a-mutant.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| `")]
+    assert rows == [
+        f"| `{one.name}` | {one.failure} | `{one.workload}` | `{one.caught_by}` | {one.seeds} |"
+        for one in MUTANTS.values()
+    ]
+
+
 def test_the_page_of_the_command_line_names_every_command_and_exit_code() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
     for command in app.registered_commands:
@@ -81,3 +92,15 @@ def test_every_list_has_names_and_every_name_a_line() -> None:
     for title, lines in names().items():
         assert lines, title
         assert all(lines.values()), title
+
+
+@pytest.mark.parametrize("page", ["pytest.md", "campaigns.md"])
+def test_the_code_of_the_pages_for_users_runs(page: str, tmp_path: Path) -> None:
+    """As tests if it is some, in a session of its own."""
+    blocks = (ROOT / "docs" / page).read_text().split("```python\n")[1:]
+    for number, block in enumerate(blocks):
+        (tmp_path / f"test_{number}.py").write_text(block.split("```")[0])
+    options = ["-q", "-p", "no:cacheprovider", "--windtunnel-seeds", "4"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == (5 if page == "campaigns.md" else 0), done.stdout + done.stderr

@@ -14,7 +14,7 @@ from history import jsonl
 from nemesis.errors import ScheduleError
 from windtunnel.names import BadInputError
 from windtunnel.outcome import signatures
-from windtunnel.runner import run_test
+from windtunnel.runner import read_together, run_test
 from windtunnel.spec import TestSpec
 
 SPEC = TestSpec(workload="snowflake", seed=1)
@@ -78,6 +78,28 @@ def test_the_checkers_are_told_where_the_run_started_and_what_was_planned() -> N
     assert run.facts["start_wall_ns"] > 10**18
     assert run.facts["faults_planned"] == len(run.schedule) > 0
     assert run.facts["nodes"] == SPEC.nodes
+
+
+def test_both_clocks_of_the_start_are_read_before_anybody_is_told() -> None:
+    """Writing it down takes time: an error of every wall clock time, by which right IDs looked early."""
+    told: list[set[str]] = []
+    run_test(replace(SPEC, ops=1), on_facts=lambda facts: told.append(set(facts)))
+    assert {"start_loop_ns", "start_wall_ns"} <= told[0]
+
+
+def test_two_clocks_are_read_together_by_the_fastest_of_several_pairs() -> None:
+    now_s, delays_s = 0.0, iter([0.02, 0.001, 0.03, 0.0, 0.05])
+
+    def clock() -> float:
+        return now_s
+
+    def wall_ns() -> int:
+        nonlocal now_s
+        now_s += next(delays_s)
+        return round((now_s + 1000) * 1e9)
+
+    start_s, wall = read_together(clock, wall_ns)
+    assert wall == round((start_s + 1000) * 1e9)
 
 
 def test_no_more_operations_are_invoked_than_asked_for() -> None:

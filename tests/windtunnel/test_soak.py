@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.campaign import run_campaign
+from windtunnel.campaign import work_off
 from windtunnel.soak import chunk_worker, run_chunk, workers
 from windtunnel.spec import TestSpec
 
@@ -30,7 +30,7 @@ def test_worker_processes_find_what_this_process_finds() -> None:
     here = run_chunk(MUTANT.to_dict(), range(1, 3)).findings
     with workers(1) as executor:
         work = chunk_worker(MUTANT)
-        there = run_campaign(work, [range(1, 2), range(2, 3)], executor=executor, jobs=1).findings
+        there = work_off(work, range(1, 3), executor=executor, jobs=1).findings
     assert tuple(there) == here
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -9,6 +14,7 @@ from docker.errors import APIError, ImageNotFound
 
 from cluster.docker.daemon import connect, explained
 from cluster.real.errors import ClusterError
+from tests.support.realclusters import python
 
 
 def caught(error: BaseException) -> ClusterError:
@@ -45,6 +51,73 @@ def test_no_daemon_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     with pytest.raises(ClusterError, match=r"^Docker: no Docker daemon answers: start it, or .*\.$"):
         connect()
+
+
+def test_a_daemon_that_is_too_old_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with old_daemon(tmp_path / "docker.sock") as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with pytest.raises(ClusterError, match=r"^the Docker daemon is too old, its API is 1\.39"):
+            connect()
+
+
+@contextmanager
+def old_daemon(path: Path) -> Iterator[str]:
+    """Something that says of itself, as the daemon of 2018 did, which version it is."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"Version": "18.09.1", "ApiVersion": "1.39", "MinAPIVersion": "1.12"}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+        def address_string(self) -> str:
+            return "a socket"
+
+    with socketserver.UnixStreamServer(str(path), Answer) as daemon:
+        thread = threading.Thread(target=daemon.serve_forever, daemon=True)
+        thread.start()
+        yield f"unix://{path}"
+        daemon.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "snowflake", "--cluster", "docker"], "no Docker daemon answers: start it, or take"),
+        (["cluster", "up", "--cluster", "docker"], "no Docker daemon answers"),
+        (["cluster", "down", "--all"], "no Docker daemon answers"),
+        (["cluster", "down"], "say --all"),
+        (["image", "build"], "no Docker daemon answers"),
+        (["image", "build", "--source", "moon"], "image source 'moon' is unknown: choose from auto"),
+        (["run", "snowflake", "--cluster", "ssh"], "--cluster ssh needs --inventory FILE"),
+        (
+            ["run", "snowflake", "--cluster", "ssh", "--inventory", "none.toml"],
+            "inventory none.toml cannot be read",
+        ),
+        (["run", "snowflake", "--cluster", "moon"], "moon"),
+    ],
+)
+def test_on_the_command_line_it_is_bad_input(
+    arguments: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with python("-m", "windtunnel", *arguments, cwd=tmp_path) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 254
+    assert out == ""
+    assert sentence in err
+    assert err.startswith("windtunnel: ")
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "store").exists()
 
 
 def test_no_permission_is_one_sentence() -> None:

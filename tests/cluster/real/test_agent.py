@@ -6,12 +6,15 @@ import asyncio
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 import cluster.real.agent
+from cluster.real.agent import faketime_library
 from cluster.real.channel import AgentError, Channel, SocketStream
 
 SOURCE = Path(cluster.real.agent.__file__).read_text()
@@ -119,3 +122,36 @@ def test_a_dead_agent_fails_what_is_asked_of_it_at_once(agent: Agent) -> None:
             await channel.ask("state")
 
     asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_each_line_of_the_log_is_dated_by_the_harness_s_clock(agent: Agent) -> None:
+    async def main() -> tuple[str, float]:
+        channel = agent.channel()
+        await channel.ask("true_time", ahead_s=3600.0)
+        script = "print('one'); print('two', flush=True); raise SystemExit(3)"
+        await channel.ask("start", argv=[sys.executable, "-c", script], env={})
+        await channel.ask("signal", number=0, until="gone")
+        return str((await channel.ask("log"))["text"]), time.time()
+
+    text, now_s = asyncio.run(main())
+    dates, said = zip(*(line.split(" ", 1) for line in text.splitlines()), strict=True)
+    assert said == ("one", "two")
+    for date in dates:
+        dated_s = datetime.fromisoformat(date.replace("Z", "+00:00")).timestamp()
+        assert abs(dated_s - (now_s - 3600)) < 60
+
+
+def test_a_node_on_a_machine_that_is_ahead_has_the_harness_s_time(agent: Agent) -> None:
+    if not faketime_library():
+        pytest.skip("libfaketime is not installed here")
+
+    async def main() -> tuple[float, float]:
+        channel = agent.channel()
+        await channel.ask("true_time", ahead_s=3600.0)
+        true = (await channel.ask("clock"))["offset_s"]
+        await channel.ask("skew", offset_s=5.0, rate=1.0)
+        return true, (await channel.ask("clock"))["offset_s"]
+
+    true_s, skewed_s = asyncio.run(main())
+    assert abs(true_s) < 0.02
+    assert abs(skewed_s - 5) < 0.02

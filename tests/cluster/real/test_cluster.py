@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from cluster.api import VERBS
-from tests.support.realclusters import BACKENDS, facts_of, require
+from tests.support.realclusters import BACKENDS, alone, facts_of, machines, require
 
 EXACT_S = 0.02
+OF_CONTAINERS = {"kill_container", "freeze", "thaw"}
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
-def facts(request: pytest.FixtureRequest) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=[*BACKENDS, "ssh"])
+def facts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one run of all verbs saw."""
     require(request.param)
-    return facts_of("tests.cluster.real.verbs", request.param)
+    place = tmp_path_factory.mktemp("hosts")
+    with alone(), machines(request.param, place, ("n1", "n2", "n3")) as arguments:
+        return facts_of("tests.cluster.real.verbs", request.param, *arguments)
 
 
-def test_it_claims_the_verbs_it_can_do_and_no_power_cut(facts: dict[str, Any]) -> None:
-    assert set(facts["verbs"]) == set(VERBS) - {"power_off", "slow"}
+def test_it_claims_the_verbs_it_can_do_and_says_why_not_the_others(facts: dict[str, Any]) -> None:
+    everywhere = set(VERBS) - OF_CONTAINERS - {"power_off", "slow"}
+    assert set(facts["verbs"]) - {"slow"} in (everywhere, everywhere | OF_CONTAINERS)
+    assert set(facts["refused"]) == set(VERBS) - set(facts["verbs"])
+    assert facts["refused"]["power_off"] == "a real page cache would stay; take the simulator"
+
+
+def test_links_are_slowed_down_where_the_kernel_can_and_refused_with_the_reason_elsewhere(
+    facts: dict[str, Any],
+) -> None:
+    if "slow" in facts["verbs"]:
+        assert facts["slowed"]["delayed"] > 0
+        assert facts["slowed"]["later by"] > 0.1
+    else:
+        assert re.search("has no netem|iproute2|left alone", facts["refused"]["slow"])
+        assert "cannot slow links down" in facts["slowed"]["said"]
 
 
 def test_a_cut_drops_what_one_node_sends_to_another_and_nothing_else(facts: dict[str, Any]) -> None:

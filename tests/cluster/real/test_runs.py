@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -139,5 +140,36 @@ def test_a_node_that_never_serves_is_said_with_the_end_of_its_log(
         said = finish(process)
     assert what in said
     assert "its log ends:\n" in said
-    assert "  no licence" in said
+    assert "Z no licence" in said
+    assert left(backend) == []
+
+
+def test_a_kept_cluster_says_how_to_reach_and_enter_its_nodes_and_ctrl_c_takes_it_down(
+    backend: str, tmp_path: Path
+) -> None:
+    line = f"-m windtunnel cluster up register --nodes 2 --cluster {backend}"
+    process = python(*line.split(), cwd=tmp_path)
+    assert process.stdout is not None
+    told = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    assert process.returncode == 0
+    assert told[2].startswith("Ctrl-C takes it down")
+    for node, said in zip(("n1", "n2"), told[:2], strict=True):
+        assert re.match(rf"{node}  client 127\.[\d.]+:\d+  quorum 127\.[\d.]+:\d+", said)
+        assert ("docker exec -it" if backend == "docker" else "nsenter --target") in said
+    assert left(backend) == []
+
+
+@pytest.mark.parametrize("workload", ["queue", "register"])
+def test_services_of_all_kinds_are_valid_under_kill_and_pause(
+    backend: str, tmp_path: Path, workload: str
+) -> None:
+    faults = [one for one in EVERYTHING if one["kind"] in ("kill", "pause")]
+    (tmp_path / "faults.json").write_bytes(orjson.dumps(faults))
+    line = f"-m windtunnel run {workload} --nodes 3 --cluster {backend} --schedule faults.json"
+    process = python(*line.split(), "--time-limit", "8", cwd=tmp_path)
+    said = finish(process)
+    assert process.returncode == 0, said
+    assert results(tmp_path)["fault-coverage"]["landed"] == len(faults)
     assert left(backend) == []

@@ -1,4 +1,4 @@
-"""``python -m tests.cluster.real.verbs BACKEND``: every verb on three real nodes; prints what was seen.
+"""``python -m tests.cluster.real.verbs BACKEND [INVENTORY]``: every verb on three real nodes, as JSON.
 
 A program of its own, as ``local`` starts the process again that uses it.
 """
@@ -9,18 +9,23 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from cluster.api import VERBS
 from cluster.real.cluster import RealCluster
+from cluster.real.errors import ClusterError
 from cluster.systems.ids import ids_system
 
 NODES = ("n1", "n2", "n3")
 QUICK = {"peer_interval_ms": 50, "peer_timeout_ms": 150}
 
 
-def make(backend: str, nodes: tuple[str, ...] = NODES, **settings: Any) -> RealCluster:
+def make(
+    backend: str, inventory: str = "", nodes: tuple[str, ...] = NODES, **settings: Any
+) -> RealCluster:
     """A cluster of ID nodes that ask each other how they are, all the time."""
     system = ids_system("snowflake", nodes=nodes, settings={**QUICK, **settings})
     if backend == "local":
@@ -28,6 +33,10 @@ def make(backend: str, nodes: tuple[str, ...] = NODES, **settings: Any) -> RealC
 
         enter()
         return local_cluster(system, nodes=nodes)
+    if backend == "ssh":
+        from cluster.ssh import read_inventory, ssh_cluster
+
+        return ssh_cluster(system, read_inventory(Path(inventory)), nodes=nodes)
     from cluster.docker import docker_cluster
 
     return docker_cluster(system, nodes=nodes)
@@ -138,14 +147,35 @@ async def clocks(cluster: RealCluster) -> dict[str, Any]:
     return facts
 
 
+async def slowed(cluster: RealCluster) -> dict[str, Any]:
+    """n1 answers its clients later; or why it cannot."""
+    link = ("n1", "client")
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    await peers(cluster, "n1")
+    usual_s = loop.time() - begun_s
+    try:
+        await cluster.slow([link], 0.1, 0.02)
+    except ClusterError as error:
+        return {"said": str(error)}
+    begun_s = loop.time()
+    await peers(cluster, "n1")
+    later_s = loop.time() - begun_s - usual_s
+    await cluster.slow([link], 0.0)
+    return {"later by": later_s, "delayed": await cluster.delayed([link])}
+
+
 async def main(cluster: RealCluster) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     begun_s = loop.time()
     await cluster.start()
     facts: dict[str, Any] = {"started in": loop.time() - begun_s, "verbs": sorted(cluster.verbs)}
+    refused = {verb: cluster.why_not(verb) for verb in VERBS}
+    facts["refused"] = {verb: reason for verb, reason in refused.items() if reason}
     facts["links"] = await links(cluster)
     facts["processes"] = await processes(cluster)
     facts["clocks"] = await clocks(cluster)
+    facts["slowed"] = await slowed(cluster)
     for call in (cluster.kill("n9"), cluster.cut([("n1", "n9")])):
         try:
             await call
@@ -157,5 +187,5 @@ async def main(cluster: RealCluster) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    made = make(sys.argv[1])
+    made = make(*sys.argv[1:])
     print(json.dumps(made.run(lambda: main(made))))

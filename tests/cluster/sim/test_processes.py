@@ -125,6 +125,41 @@ def test_a_crash_and_an_exit_end_the_process_and_are_in_its_log():
     assert "the disk is on fire" in cluster.logs()["n1"]
 
 
+def test_nothing_runs_after_an_exit_and_what_never_ran_is_no_warning(recwarn):
+    ran, tasks = [], []
+
+    async def given():
+        ran.append("given")
+
+    async def task(work):
+        ran.append("task")
+        await work
+
+    async def program(host, config):
+        await asyncio.sleep(1)
+        ran.append(host.name)
+        tasks.append(asyncio.create_task(task(given())))
+        sys.exit(3)
+
+    async def scenario(cluster):
+        await asyncio.sleep(2)
+
+    run_nodes(scenario, program, nodes=("n1",), wait=False)
+    assert ran == ["n1"]
+    assert [str(each.message) for each in recwarn] == []
+
+
+def test_what_a_living_program_forgets_to_await_is_a_warning():
+    async def forgotten():
+        pass
+
+    async def scenario(cluster):
+        forgotten()
+
+    with pytest.warns(RuntimeWarning, match="forgotten' was never awaited"):
+        run_nodes(scenario)
+
+
 def test_what_a_node_logs_is_in_its_own_log_with_the_time():
     async def program(host, config):
         await asyncio.sleep(2)

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import which
@@ -26,6 +26,7 @@ _JARS = (
     "commons-cli",
 )
 _JAVA = Path("/usr/share/java")
+CLASSPATH = ":".join(str(_JAVA / f"{jar}.jar") for jar in _JARS)
 _START_S = 30.0
 TICK_MS = 200
 
@@ -34,6 +35,16 @@ MISSING = (
     if which("java") and all((_JAVA / f"{jar}.jar").exists() for jar in _JARS)
     else "Debian's zookeeper package is not installed here"
 )
+
+
+_QUICK = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_OPTIONS = ("-Dzookeeper.extendedTypesEnabled=true", "-Dreadonlymode.enabled=true")
+_MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+
+
+def program(config: Path, *, machine: Sequence[str] = _QUICK) -> list[str]:
+    """The command that runs a server; ``machine`` are options of the JVM, quick to start by default."""
+    return ["java", *machine, *_OPTIONS, "-cp", CLASSPATH, _MAIN, str(config)]
 
 
 class DebianEnsemble:
@@ -58,14 +69,8 @@ class DebianEnsemble:
             f"admin.enableServer=false\n4lw.commands.whitelist=*\nextendedTypesEnabled=true\n"
             f"{self._peers}"
         )
-        classes = ":".join(str(_JAVA / f"{jar}.jar") for jar in _JARS)
-        main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        memory = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-        options = ("-Dzookeeper.extendedTypesEnabled=true", "-Dreadonlymode.enabled=true")
         self._processes[number] = subprocess.Popen(
-            ["java", *memory, *options, "-cp", classes, main, str(config)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            program(config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def signal(self, number: int, what: signal.Signals) -> None:

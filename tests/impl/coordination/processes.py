@@ -6,11 +6,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 ROOT = Path(__file__).parents[3]
-_START_WITHIN_S = 20.0
+_START_WITHIN_S = 30.0
+
+Program: TypeAlias = Callable[[Path], list[str]]
+"""From the path of a ``zoo.cfg`` to the command that runs a server with it."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -35,25 +41,58 @@ def ask(port: int, word: bytes) -> str:
         return ""
 
 
-class Servers:
-    """``count`` servers below ``folder``; ``ports`` are those for clients. Stop them with ``stop``."""
+def ours(config: Path) -> list[str]:
+    """Our own server."""
+    return [sys.executable, "-m", "impl.coordination", str(config)]
 
-    def __init__(self, folder: Path, count: int, further: str = "") -> None:
-        self.folder = folder
+
+@dataclass(frozen=True)
+class Layout:
+    """Which ports the servers of an ensemble use: for clients, and two each for their peers."""
+
+    clients: tuple[int, ...]
+    peers: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def free(cls, count: int) -> Layout:
+        """Ports for ``count`` servers that nobody uses at the moment."""
         ports = free_ports(3 * count)
-        self.ports = ports[:count]
+        pairs = zip(ports[count : 2 * count], ports[2 * count :], strict=True)
+        return cls(tuple(ports[:count]), tuple(pairs))
+
+
+class Servers:
+    """``count`` servers below ``folder``; ``ports`` are those for clients. Stop them with ``stop``.
+
+    ``further`` are lines for each ``zoo.cfg``; ``program`` says whose servers they are.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        further: str = "",
+        *,
+        program: Program = ours,
+        layout: Layout | None = None,
+        tick_ms: int = 500,
+    ) -> None:
+        self.folder = folder
+        layout = layout or Layout.free(count)
+        self.ports = list(layout.clients)
         lines = [
-            f"server.{n}=127.0.0.1:{ports[count + 2 * n - 2]}:{ports[count + 2 * n - 1]}\n"
-            for n in range(1, count + 1)
+            f"server.{number}=127.0.0.1:{port}:{election}\n"
+            for number, (port, election) in enumerate(layout.peers, 1)
         ]
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._program = program
         for number, port in enumerate(self.ports, 1):
             data = folder / str(number)
             data.mkdir(parents=True)
             (data / "myid").write_text(f"{number}\n")
             ensemble = "".join(lines) if count > 1 else ""
             (data / "zoo.cfg").write_text(
-                f"tickTime=500\ninitLimit=10\nsyncLimit=4\ndataDir={data}\nclientPort={port}\n"
+                f"tickTime={tick_ms}\ninitLimit=10\nsyncLimit=4\ndataDir={data}\nclientPort={port}\n"
                 f"clientPortAddress=127.0.0.1\n{ensemble}{further}"
             )
             self.start(number)
@@ -66,7 +105,7 @@ class Servers:
     def start(self, number: int) -> None:
         folder = self.folder / str(number)
         log = (folder / "log").open("ab")
-        command = [sys.executable, "-m", "impl.coordination", str(folder / "zoo.cfg")]
+        command = self._program(folder / "zoo.cfg")
         self.processes[number] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         log.close()
 
@@ -95,3 +134,8 @@ class Servers:
         for process in self.processes.values():
             process.terminate()
         return [process.wait(timeout=10) for process in self.processes.values()]
+
+    def end(self) -> None:
+        """Kill whoever still runs."""
+        for number in self.processes:
+            self.kill(number)

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 from impl.coordination.protocol import multi, records
-from impl.coordination.protocol.opcodes import SHAPES, Op
+from impl.coordination.protocol.opcodes import SHAPES, XID_AUTH, XID_PING, Op
 from impl.coordination.protocol.records import (
     CONNECT_REQUEST,
     OPEN_ACL,
@@ -73,13 +73,14 @@ class RawClient:
         return await self.reader.readexactly(length)
 
     def send(self, op: int, record: Any = None) -> int:
-        """Put a request on the wire; its xid."""
+        """Put a request on the wire; its xid, which for a ping and for credentials is a fixed one."""
         self.xid += 1
+        xid = {Op.PING: XID_PING, Op.AUTH: XID_AUTH}.get(op, self.xid)
         body = record if isinstance(record, bytes) else b""
         if record is not None and not isinstance(record, bytes):
             body = SHAPES[op].request.encode(record)
-        self.write(struct.pack(">ii", self.xid, op) + body)
-        return self.xid
+        self.write(struct.pack(">ii", xid, op) + body)
+        return xid
 
     async def receive(self) -> tuple[int, int, int, bytes]:
         """The next reply: xid, zxid, error, body. Events on the way go to ``events``."""

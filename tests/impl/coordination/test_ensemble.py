@@ -200,6 +200,27 @@ def test_all_that_was_acknowledged_survives_a_power_cut_of_all() -> None:
     simulate(scenario, settings={"snapCount": 40})
 
 
+@pytest.mark.parametrize("late_s", [0.1, 0.12, 0.14, 0.16])
+def test_servers_that_have_found_a_leader_do_not_wait_for_it_when_it_follows_another(late_s) -> None:
+    """n1 finds n2 by the first two votes; n2, which hears n1 later, has heard of n3 by then."""
+
+    async def scenario(ensemble: Ensemble) -> None:
+        for node in ensemble.cluster.nodes:
+            await ensemble.cluster.kill(node)
+        await asyncio.sleep(1)
+        await ensemble.cluster.slow([("n1", "n2")], 0.04)
+        await ensemble.cluster.restart("n1")
+        await ensemble.cluster.restart("n2")
+        await asyncio.sleep(late_s)
+        await ensemble.cluster.restart("n3")
+        began_s = asyncio.get_running_loop().time()
+        await ensemble.settle()
+        assert asyncio.get_running_loop().time() - began_s < 0.6
+        assert await ensemble.leader() == "n3"
+
+    simulate(scenario)
+
+
 def test_a_server_with_a_damaged_log_does_not_come_back_and_says_why() -> None:
     async def scenario(ensemble: Ensemble) -> None:
         client = await ensemble.connect("n1")

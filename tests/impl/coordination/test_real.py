@@ -219,6 +219,45 @@ def test_whatever_is_thrown_at_a_server_it_lives(single: Servers, greeted: bool,
     assert "Traceback" not in (single.folder / "1" / "log").read_text()
 
 
+def test_what_requests_took_is_measured(single: Servers) -> None:
+    client = connected(single)
+    for _ in range(20):
+        client.get("/")
+    client.ensure_path("/measured")
+    port = single.ports[0]
+    line = next(each for each in ask(port, b"srvr").splitlines() if each.startswith("Latency"))
+    least, mean, greatest = line.removeprefix("Latency min/avg/max: ").split("/")
+    assert 0 <= int(least) <= float(mean) <= int(greatest) + 1
+    assert float(mean) > 0
+    assert f"zk_min_latency\t{least}\n" in ask(port, b"mntr")
+    assert "maxlat=" in ask(port, b"cons")
+    client.stop()
+    client.close()
+
+
+def test_logs_lie_in_a_directory_of_their_own_if_there_is_one(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    further = f"dataLogDir={logs}\nsnapCount=20\n"
+    servers = Servers(tmp_path / "servers", 1, further)
+    client = connected(servers)
+    for number in range(40):
+        client.create(f"/n{number}")
+    client.stop()
+    client.close()
+    assert servers.stop() == [0]
+    data = tmp_path / "servers" / "1" / "version-2"
+    assert {path.name.split(".")[0] for path in (logs / "version-2").iterdir()} == {"log"}
+    assert {path.name.split(".")[0] for path in data.iterdir()} >= {"snapshot", "currentEpoch"}
+    assert not [path for path in data.iterdir() if path.name.startswith("log.")]
+    servers.start(1)
+    servers.wait()
+    client = connected(servers)
+    assert len(client.get_children("/")) == 41
+    client.stop()
+    client.close()
+    assert servers.stop() == [0]
+
+
 # --- configuration --------------------------------------------------------------------------------
 
 
@@ -255,12 +294,21 @@ def test_a_secure_port_speaks_tls(tmp_path: Path) -> None:
         ("dataDir=DATA\nclientPort=2181\nserver.1=a:1\n", "host:port:electionPort"),
         ("dataDir=DATA\nclientPort=2181\nserver.2=a:1:2\n", "no 'server.1'"),
         ("dataDir=DATA\nnonsense\n", "line 2 of the configuration"),
+        (
+            "dataDir=DATA\nclientPort=0\nsecureClientPort=2281\nssl.keyStore.location=DATA/store.jks\n",
+            "store.jks is no PEM file",
+        ),
+        ("dataDir=DATA\ndataLogDir=DATA/logs\nclientPort=0\nsecureClientPort=2281\n", "move the log.*"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_a_sentence(
     tmp_path: Path, text: str, sentence: str
 ) -> None:
     (tmp_path / "myid").write_text("1")
+    (tmp_path / "store.jks").write_bytes(b"\xfe\xed\xfe\xed\0\0\0\2")
+    if "dataLogDir" in text:
+        (tmp_path / "version-2").mkdir()
+        (tmp_path / "version-2" / "log.1").write_bytes(b"")
     path = tmp_path / "zoo.cfg"
     path.write_text(text.replace("DATA", str(tmp_path)))
     command = [sys.executable, "-m", "impl.coordination", str(path)]

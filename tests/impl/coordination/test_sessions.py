@@ -129,6 +129,26 @@ def test_a_session_that_is_not_heard_of_expires_and_one_that_pings_does_not() ->
     simulate(scenario)
 
 
+def test_a_write_that_a_follower_passes_on_is_a_sign_of_life_though_its_next_word_is_lost() -> None:
+    async def scenario(ensemble: Ensemble) -> None:
+        home, other = await ensemble.followers()
+        client, witness = await ensemble.connect(home), await ensemble.connect(other)
+        await client.create("/e", flags=1)
+        await asyncio.sleep(3.0)
+        await client.set("/e", b"x")
+        await ensemble.cluster.cut([(home, await ensemble.leader())])
+        for _ in range(16):
+            await asyncio.sleep(0.2)
+            await witness.call(Op.PING)
+        await witness.sync()
+        assert "e" in await witness.children("/")
+        await asyncio.sleep(1.2)
+        await witness.sync()
+        assert "e" not in await witness.children("/")
+
+    simulate(scenario)
+
+
 def test_a_session_outlives_its_leader() -> None:
     async def scenario(ensemble: Ensemble) -> None:
         home = (await ensemble.followers())[0]
@@ -145,6 +165,27 @@ def test_a_session_outlives_its_leader() -> None:
         assert (await client.exists("/e")).ephemeral_owner == client.session
 
     simulate(scenario)
+
+
+def test_no_more_connections_than_allowed_are_taken_from_one_address_until_one_of_them_ends() -> None:
+    async def scenario(ensemble: Ensemble) -> None:
+        clients = [await ensemble.connect("n1") for _ in range(2)]
+        with pytest.raises(GONE):
+            await ensemble.connect("n1")
+        clients.append(await ensemble.connect("n2"))
+        for client in clients:
+            await client.sync()
+        clients[0].writer.close()
+
+        async def admitted() -> bool:
+            clients.append(await ensemble.connect("n1"))
+            return True
+
+        await ensemble.until(admitted)
+        with pytest.raises(GONE):
+            await ensemble.connect("n1")
+
+    simulate(scenario, settings={"maxClientCnxns": 2})
 
 
 def test_a_closed_session_is_gone_at_once() -> None:
@@ -260,7 +301,7 @@ def test_errors_are_the_real_servers_and_the_session_goes_on() -> None:
             (Op.GET_DATA, PathWatch("/no", True), Code.NO_NODE),
             (Op.DELETE, PathVersion("/a", 9), Code.BAD_VERSION),
             (Op.REMOVE_WATCHES, PathType("/a", 3), Code.NO_WATCHER),
-            (Op.ADD_WATCH, PathType("/a", 7), Code.BAD_ARGUMENTS),
+            (Op.ADD_WATCH, PathType("/a", 7), Code.MARSHALLING_ERROR),
             (Op.GET_DATA, b"\xff", Code.MARSHALLING_ERROR),
             (Op.MULTI, b"\0\0", Code.MARSHALLING_ERROR),
         ):

@@ -19,6 +19,7 @@ from impl.coordination.protocol.records import (
     Id,
     PathOnly,
     PathVersion,
+    ReconfigRequest,
     SetAclRequest,
     SetDataRequest,
 )
@@ -60,8 +61,8 @@ class Server:
         self.propose(op, record, **who)
         return self.apply()[-1]
 
-    def create(self, path: str, flags: int = 0, data: bytes = b"", **who) -> Result:
-        return self.do(Op.CREATE, CreateRequest(path, data, OPEN_ACL, flags), **who)
+    def create(self, path: str, flags: int = 0, data: bytes = b"", access=OPEN_ACL, **who) -> Result:
+        return self.do(Op.CREATE, CreateRequest(path, data, access, flags), **who)
 
     def stat(self, path: str):
         return self.tree.stat(path, self.tree.nodes[path])
@@ -123,7 +124,8 @@ def test_a_suffix_is_the_number_of_creations_and_deletions_do_not_count() -> Non
         (Op.SET_ACL, SetAclRequest("/a", OPEN_ACL, 3), Code.BAD_VERSION),
         (Op.CHECK, PathVersion("/a", 3), Code.BAD_VERSION),
         (Op.CREATE, b"\0\0\0\xff", Code.MARSHALLING_ERROR),
-        (Op.RECONFIG, b"", Code.RECONFIG_DISABLED),
+        (Op.RECONFIG, ReconfigRequest("", "3", "", -1), Code.RECONFIG_DISABLED),
+        (Op.RECONFIG, b"", Code.MARSHALLING_ERROR),
     ],
 )
 def test_what_is_refused_has_the_real_servers_code_and_changes_nothing(op, record, code) -> None:
@@ -282,7 +284,8 @@ def test_a_snapshot_thaws_into_the_tree_it_was_made_of(requests) -> None:
 class Seen:
     """A client that keeps its events."""
 
-    def __init__(self) -> None:
+    def __init__(self, *ids: Id) -> None:
+        self.ids = ids
         self.events: list[tuple[int, str]] = []
 
     def notify(self, event: int, path: str) -> None:
@@ -325,6 +328,31 @@ def test_persistent_watches_stay_and_recursive_ones_do_not_tell_of_children() ->
     assert client.events == [(Event.CREATED, "/a"), changed, changed]
     below = [Event.CREATED, Event.DATA_CHANGED, Event.DELETED]
     assert recursive.events == [(Event.CREATED, "/a"), *((event, "/a/b") for event in below)]
+
+
+def test_who_may_not_read_a_znode_is_not_told_of_it_and_its_watch_is_used_up_all_the_same() -> None:
+    server, watches, stranger = watched()
+    ann = Seen(Id("digest", "ann:x"))
+    secret = (Acl(31, Id("digest", "ann:x")),)
+    server.create("/open")
+    for client in (stranger, ann):
+        watches.add("/open", 1, client)
+        watches.watch_data("/open/secret", client)
+        watches.watch_children("/open", client)
+    server.create("/open/secret", access=secret)
+    listed = (Event.CHILDREN_CHANGED, "/open")
+    assert stranger.events == [listed]
+    assert ann.events == [(Event.CREATED, "/open/secret"), listed]
+    for client in (stranger, ann):
+        watches.watch_children("/open/secret", client)
+    server.create("/open/secret/open", ids=ann.ids)
+    server.do(Op.SET_DATA, SetDataRequest("/open/secret", b"", -1), ids=ann.ids)
+    assert stranger.events[1:] == [(Event.CREATED, "/open/secret/open")]
+    assert ann.events[2:] == [
+        (Event.CREATED, "/open/secret/open"),
+        (Event.CHILDREN_CHANGED, "/open/secret"),
+        (Event.DATA_CHANGED, "/open/secret"),
+    ]
 
 
 def test_watches_that_are_set_again_fire_for_what_was_missed() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import Collection
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,10 +16,11 @@ from impl.coordination.txns import epoch_of, zxid_of
 from impl.coordination.zab.election import (
     NOBODY,
     Ballot,
+    Election,
     State,
     Vote,
-    committed,
     has_quorum,
+    reached,
 )
 from impl.coordination.zab.messages import Notification
 from impl.coordination.zab.synchronise import Past, Way, common_zxid, plan
@@ -73,6 +77,70 @@ def test_a_leader_that_nobody_else_follows_is_not_joined() -> None:
     assert late.winner() is None
 
 
+async def found(me: int, leader: int, voters: Collection[int]) -> Election:
+    """A first election that all voters have agreed in."""
+    election = Election(me, voters, lambda server, notification: None)
+    looking = asyncio.create_task(election.look(Vote(0, 0, me)))
+    await asyncio.sleep(0)
+    for voter in voters:
+        if voter != me:
+            election.receive(says(voter, leader))
+    await looking
+    return election
+
+
+def says(sender: int, leader: int, round: int = 1, state: State = State.LOOKING) -> Notification:
+    return Notification(sender, state, round, leader, 0, 0)
+
+
+async def contradicted(election: Election) -> bool:
+    task = asyncio.create_task(election.contradicted())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return task.done() or not task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("me", "state", "heard", "expected"),
+    [
+        (1, State.FOLLOWING, [], False),
+        (1, State.FOLLOWING, [says(2, 3)], True),
+        (1, State.FOLLOWING, [says(2, 3, 2)], True),
+        (1, State.FOLLOWING, [says(2, 2)], False),
+        (1, State.FOLLOWING, [says(2, 2, state=State.LEADING)], False),
+        (1, State.FOLLOWING, [says(2, 3, 0)], False),
+        (1, State.FOLLOWING, [says(3, 3)], False),
+        (1, State.FOLLOWING, [says(3, 3), says(4, 3)], False),
+        (1, State.FOLLOWING, [says(3, 3), says(4, 3), says(5, 3)], True),
+        (1, State.FOLLOWING, [says(3, 3), says(4, 3), says(3, 2), says(5, 3)], False),
+        (1, State.FOLLOWING, [says(7, 3), says(8, 3), says(9, 3)], False),
+        (2, State.LEADING, [says(3, 3), says(4, 3)], False),
+        (2, State.LEADING, [says(3, 3), says(4, 3), says(1, 3)], True),
+    ],
+)
+def test_a_leader_is_contradicted_by_itself_and_by_a_majority(me, state, heard, expected) -> None:
+    async def told() -> bool:
+        election = await found(me, 2, (1, 2, 3, 4, 5))
+        election.settle(state)
+        for notification in heard:
+            election.receive(notification)
+        return await contradicted(election)
+
+    assert asyncio.run(told()) is expected
+
+
+def test_what_was_heard_while_the_leader_was_found_contradicts_it_too_and_not_the_next() -> None:
+    async def told() -> list[bool]:
+        election = await found(1, 2, (1, 2, 3))
+        election.receive(says(2, 3))
+        election.settle(State.FOLLOWING)
+        first = await contradicted(election)
+        election.settle(State.FOLLOWING)
+        return [first, await contradicted(election)]
+
+    assert asyncio.run(told()) == [True, False]
+
+
 def test_an_observer_finds_the_leader_and_its_own_vote_does_not_count() -> None:
     observer = Ballot(4, NOBODY, 1, (1, 2, 3))
     vote = Vote(1, 5, 3)
@@ -93,7 +161,7 @@ def test_votes_of_observers_and_strangers_are_not_counted() -> None:
 @given(st.dictionaries(st.integers(1, 7), st.integers(0, 20)), st.integers(1, 7))
 def test_what_is_committed_is_durable_at_a_quorum_and_nothing_higher_is(acks, count) -> None:
     voters = range(1, count + 1)
-    zxid = committed(acks, voters)
+    zxid = reached(acks, voters)
     at_least = [voter for voter in voters if acks.get(voter, 0) >= zxid]
     beyond = [voter for voter in voters if acks.get(voter, 0) > zxid]
     assert has_quorum(at_least, voters)
@@ -169,3 +237,15 @@ def test_a_session_that_moved_is_refused_to_the_server_it_left() -> None:
     assert tracker.move(1, 2, 1.0) == 3
     assert tracker.check(1, 3) == Code.SESSION_MOVED
     assert tracker.check(1, 2) == Code.OK
+
+
+def test_only_a_request_through_its_own_server_is_a_sign_of_a_sessions_life() -> None:
+    tracker = SessionTracker(0.5)
+    tracker.add(1, 4.0, 0.0, owner=3)
+    assert tracker.heard(1, 2, 2.0) == Code.SESSION_MOVED
+    assert tracker.heard(2, 3, 2.0) == Code.SESSION_EXPIRED
+    assert tracker.expired(4.6) == [1]
+    tracker.add(2, 4.0, 0.0, owner=3)
+    assert tracker.heard(2, 3, 2.0) == Code.OK
+    assert tracker.expired(5.9) == []
+    assert tracker.expired(6.6) == [2]

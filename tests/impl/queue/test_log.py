@@ -161,6 +161,23 @@ def test_a_large_first_batch_is_given_whole(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@FAST
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 300)), min_size=1), st.integers(1, 400))
+def test_where_there_is_no_room_for_the_next_batch_nothing_behind_it_is_given(some, most: int) -> None:
+    async def run(directory: str) -> None:
+        log = await opened(directory)
+        for count, size in some:
+            append(log, batch(count, size=size))
+        for offset in range(log.end_offset):
+            whole = log.read(offset, 1, FAR)  # the first of an answer: in any case
+            given_ = log.read(offset, most, FAR, first=False)
+            assert bool(given_) == (len(whole) <= most)
+            assert not given_ or batches.header(given_) == batches.header(whole)
+
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(run(directory))
+
+
 def test_producers_and_epochs_survive_a_restart_with_and_without_summaries(tmp_path: Path) -> None:
     async def run() -> None:
         for summarised in (False, True):
@@ -262,3 +279,32 @@ def values(log: PartitionLog) -> dict[bytes | None, bytes | None]:
     ]
     assert len({record.key for record in found}) == len(found)
     return {record.key: record.value for record in found}
+
+
+@given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=20), bad=st.integers(0, 30))
+@FAST
+def test_a_copy_has_the_batches_of_its_original_up_to_the_first_bad_one(
+    sizes: list[int], bad: int
+) -> None:
+    async def run(directory: str) -> None:
+        original = await opened(f"{directory}/a")
+        for epoch, size in enumerate(sizes):
+            append(original, batch(size=size), epoch // 3)
+        data = b"".join(each for segment in original.segments for each in segment.batches())
+        starts = [at for at, _ in batches.walk(data)]
+        copy = await opened(f"{directory}/b")
+        if bad < len(starts):
+            broken = bytearray(data)
+            broken[starts[bad] + 30] ^= 1
+            with pytest.raises(ApiError) as refused:
+                copy.append_copy(bytes(broken))
+            assert refused.value.code is Code.corrupt_message
+            assert contents(copy) == contents(original)[:bad]
+            data = data[starts[bad] :]
+        copy.append_copy(data)
+        assert contents(copy) == contents(original)
+        assert copy.epochs.entries == original.epochs.entries
+        assert all(each.size <= SMALL.segment_bytes or each.size < 400 for each in copy.segments)
+
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(run(directory))

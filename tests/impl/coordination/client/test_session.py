@@ -296,6 +296,76 @@ def test_tries_are_spread_over_all_servers_and_get_rarer() -> None:
     assert 60 < len(tries) < 180
 
 
+def test_a_server_that_hangs_up_after_every_handshake_is_not_stormed() -> None:
+    connections = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal connections
+        connections += 1
+        await peer.handshake()
+        peer.close()
+
+    async def main(play: Play) -> None:
+        client = play.client(backoff_s=(0.1, 1.0))
+        client.start()
+        await asyncio.sleep(60.0)
+        await client.abandon()
+
+    play(script, main)
+    assert 30 < connections < 180
+
+
+def test_a_holder_gives_a_new_server_its_time_to_answer_however_long_the_last_one_was_silent() -> None:
+    connections = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal connections
+        connections += 1
+        await peer.handshake()
+        if peer.number == 1:
+            await peer.silence()
+        await asyncio.sleep(1.0)
+        while True:
+            peer.reply((await peer.asked()).xid, body=b"\0\0\0\1/")
+
+    async def main(play: Play) -> State:
+        client = play.client()
+        client.start()
+        await client.connected()
+        client.hold()
+        await asyncio.sleep(12.0)
+        state = client.state
+        await client.abandon()
+        return state
+
+    assert play(script, main) == State.CONNECTED
+    assert connections == 2
+
+
+def test_a_holder_asks_for_the_leaders_word_at_once_so_that_a_late_turn_is_not_lost_again() -> None:
+    """It comes to hold when the word is nearly as old as it may be, and before the next ping is due."""
+
+    async def script(peer: Peer) -> None:
+        await peer.handshake()
+        while True:
+            peer.reply((await peer.asked()).xid, body=b"\0\0\0\1/")
+
+    async def main(play: Play) -> bool:
+        client = play.client()
+        client.start()
+        await client.connected()
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(client.certain_until_s - loop.time() - 0.2)
+        stale_s = client.certain_until_s
+        client.hold()
+        await asyncio.sleep(0.1)
+        fresh = client.certain_until_s > stale_s
+        await client.abandon()
+        return fresh
+
+    assert play(script, main)
+
+
 @pytest.mark.parametrize("options", [{"session_timeout_s": 0.0}, {"margin": 1.0}, {"chroot": "a"}])
 def test_impossible_options_are_refused_at_once(options: dict[str, object]) -> None:
     async def script(peer: Peer) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.repeat import campaign_line, repeat_line
+from windtunnel.commands import campaign_line, repeat_line
 from windtunnel.spec import TestSpec, node_names
 
 

@@ -6,23 +6,20 @@ import pytest
 
 from impl.mutants.mutant import Mutant
 from impl.mutants.registry import MUTANTS
+from tests.quality.known import KNOWN, specs_of
 from windtunnel.runner import run_test
 from windtunnel.spec import TestSpec
 
-WORKLOAD_OF_KIND = {
-    "uuid4": "uuid",
-    "uuid7": "uuid",
-    "autoincrement": "autoincrement",
-    "snowflake": "snowflake",
-}
-ID_MUTANTS = [mutant for mutant in MUTANTS.values() if mutant.kind in WORKLOAD_OF_KIND]
+
+def test_every_mutant_is_in_the_table_with_a_seed_of_its_own() -> None:
+    assert set(MUTANTS) == set(KNOWN)
+    assert all(1 <= KNOWN[name].seed <= mutant.seeds for name, mutant in MUTANTS.items())
 
 
-@pytest.mark.parametrize("mutant", ID_MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
 def test_the_checker_meant_for_it_catches_each_mutant_within_its_seeds(mutant: Mutant) -> None:
-    spec = TestSpec(workload=WORKLOAD_OF_KIND[mutant.kind], mutant=mutant.name)
-    for seed in range(1, mutant.seeds + 1):
-        verdict = run_test(spec.with_seed(seed)).verdict
+    for spec in specs_of(mutant):
+        verdict = run_test(spec).verdict
         caught = [part for part in verdict.parts if part.checker == mutant.caught_by]
         if any(part.valid is False for part in caught):
             assert verdict.valid is False
