@@ -1,9 +1,10 @@
 """Print every figure that windtunnel promises, with its target and its ratio.
 
 ``python -m bench [MODULE …]`` calls each public function of the modules of this folder. A function
-returns a figure or a list of figures: ``name`` (the function's unless given), ``value`` and ``unit``
-(or ``seconds``), ``target``, ``ratio``, and whatever else belongs to it. A ratio above 1 is better than
-the target, below 1 is a miss. Nothing here fails: figures depend on the machine, so they are shown.
+returns a figure or several, at once or one by one: ``name`` (the function's unless given), ``value`` and
+``unit`` (or ``seconds``), ``target``, ``ratio``, and whatever else belongs to it. A ratio above 1 is
+better than the target, below 1 is a miss. Nothing here fails: figures depend on the machine, so they
+are shown.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ def main(names: list[str]) -> None:
         if name.startswith("_"):
             continue
         for figure in _figures(importlib.import_module(f"bench.{name}")):
-            console.print(f"[dim]{name}: {figure['name']}[/]")
-            table.add_row(f"{name}: {figure['name']}", *_cells(figure))
+            cells = _cells(figure)
+            console.print(f"[dim]{name}: {figure['name']}: {cells[0]} ({cells[3]})[/]")
+            table.add_row(f"{name}: {figure['name']}", *cells)
     console.print(table)
 
 
@@ -41,11 +43,10 @@ def _figures(module: ModuleType) -> Iterator[Figure]:
     for function in _public_functions(module):
         try:
             result = function()
+            for figure in [result] if isinstance(result, dict) else result:
+                yield {"name": function.__name__, **figure}
         except Exception as error:  # one broken figure must not hide the others
             yield {"name": function.__name__, "value": f"{type(error).__name__}: {error}"}
-            continue
-        for figure in result if isinstance(result, list) else [result]:
-            yield {"name": function.__name__, **figure}
 
 
 def _public_functions(module: ModuleType) -> list[Callable[[], Any]]:

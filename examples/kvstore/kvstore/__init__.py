@@ -1,0 +1,1 @@
+"""A small replicated key-value store over asyncio streams."""
