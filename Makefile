@@ -26,7 +26,7 @@ image: $(READY)
 	@$(BIN)/windtunnel image build --source $(SOURCE) $(if $(SYSTEM),--system $(SYSTEM))
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # The correct systems under all faults, from as many seeds of each test as wanted; a second make goes on.
 soak: $(READY)
