@@ -10,6 +10,7 @@ import pytest
 from history.errors import HistoryError
 from history.jsonl import Recorder
 from history.op import Op, invoke
+from tests.support import leaping
 from windtunnel.interpreter import ClientError, run_generator
 from workloads import generators as gen
 
@@ -92,7 +93,7 @@ class Run:
         return await run_generator(self.source, **self.options)
 
     def go(self):
-        self.next_process = asyncio.run(self.main())
+        self.next_process = leaping.run(self.main())
         return self
 
     @property
@@ -194,7 +195,7 @@ def test_a_client_that_ignores_its_cancellation_is_left_behind_and_not_listened_
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return run
 
-    run = asyncio.run(main())
+    run = leaping.run(main())
     assert run.completions == [(0, "info", "hang", "timed-out"), (1, "ok", "a", None)]
     assert ("close", 0) in run.log
 
@@ -302,7 +303,7 @@ def test_a_cancelled_run_has_a_complete_history_and_closed_clients():
             await task
         return run
 
-    run = asyncio.run(main())
+    run = leaping.run(main())
     assert sorted(run.completions) == [
         (0, "ok", "a", None),
         (1, "info", "hang", "interrupted"),
@@ -323,7 +324,7 @@ def test_once_stopped_nothing_begins_and_what_is_under_way_completes():
         await task
         return run
 
-    run = asyncio.run(main())
+    run = leaping.run(main())
     assert {kind for _, kind, *_ in run.completions} == {"ok"}
     check_history(run)
 
@@ -339,7 +340,7 @@ def test_stopping_ends_a_wait_for_the_future():
         await task
         return run
 
-    assert asyncio.run(main()).completions == [(0, "ok", "a", None)]
+    assert leaping.run(main()).completions == [(0, "ok", "a", None)]
 
 
 def test_operations_begin_when_they_are_due_and_not_before():
@@ -376,7 +377,7 @@ def test_a_later_run_goes_on_with_fresh_processes():
         await run.main()
         return run, following
 
-    run, following = asyncio.run(main())
+    run, following = leaping.run(main())
     assert following == 8
     assert sorted({process for process, _, f, _ in run.completions if f == "a"}) == [8, 9]
     check_history(run)

@@ -136,7 +136,7 @@ async def _nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 @pytest.mark.parametrize("behaviour", [_silence, _hang_up, _nonsense])
 def test_when_the_answer_does_not_come_it_may_have_happened(behaviour) -> None:
     async def ask() -> None:
-        async with impostor(behaviour) as endpoints, client(endpoints, timeout_s=0.1) as ids:
+        async with impostor(behaviour) as endpoints, client(endpoints, timeout_s=0.5) as ids:
             with pytest.raises(MayHaveHappened) as error:
                 await ids.next()
             assert error.value.node == "a"
