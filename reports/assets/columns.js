@@ -63,17 +63,29 @@ function unpackedWide(out, bytes, offset, count, width, rising) {
   }
 }
 
-// {header, columns: name -> numbers, tail: the bytes after the planes}
+// {header, columns: name -> numbers, tail: the bytes after the planes}. A column is unpacked when it is
+// first asked for: the timeline is drawn from half of them.
 function unpackedBytes(raw) {
   const end = raw.indexOf(NEWLINE);
   const header = JSON.parse(new TextDecoder().decode(raw.subarray(0, end)));
   const columns = {};
   let offset = end + 1;
   for (const [name, count, width, kind] of header.columns) {
-    columns[name] = numbersOf(raw, offset, count, width, kind);
+    const at = offset;
+    define(columns, name, () => numbersOf(raw, at, count, width, kind));
     offset += count * width;
   }
   return { header, columns, tail: raw.subarray(offset) };
+}
+
+// A property that is made when it is first read.
+function define(object, name, make) {
+  const get = () => {
+    const value = make();
+    Object.defineProperty(object, name, { value, enumerable: true });
+    return value;
+  };
+  Object.defineProperty(object, name, { get, enumerable: true, configurable: true });
 }
 
 async function unpacked(base64) {

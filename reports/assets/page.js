@@ -146,7 +146,7 @@ function controls(run, state, timeline) {
   function step(by) {
     const { rows, starts } = run.byLane;
     if (state.chosen < 0) return choose(firstInView());
-    const lane = run.lane[state.chosen];
+    const lane = laneOfRow(run, state.chosen);
     let i = firstAtLeast(run.ops.call, rows, starts[lane], starts[lane + 1], run.ops.call[state.chosen]);
     while (rows[i] !== state.chosen) i++;
     do i += by; while (i >= starts[lane] && i < starts[lane + 1] && state.mask !== null && !state.mask[rows[i]]);
@@ -156,7 +156,7 @@ function controls(run, state, timeline) {
   function otherLane(by) {
     if (state.chosen < 0) return choose(firstInView());
     const { rows, starts } = run.byLane;
-    const lane = run.lane[state.chosen] + by;
+    const lane = laneOfRow(run, state.chosen) + by;
     if (lane < 0 || lane >= run.lanes.length || starts[lane] === starts[lane + 1]) return undefined;
     const i = firstAtLeast(run.ops.call, rows, starts[lane], starts[lane + 1], run.ops.call[state.chosen]);
     return choose(rows[Math.min(i, starts[lane + 1] - 1)]);
@@ -195,8 +195,7 @@ function controls(run, state, timeline) {
 
   function refilter() {
     const wanted = wantedOf(run);
-    state.mask = wanted === null ? null : passing(run.ops, run.lane, wanted);
-    masked(run, state.mask);
+    state.mask = wanted === null ? null : passing(run.ops, run.laneOf, wanted);
     let count = 0;
     if (state.mask !== null) for (const one of state.mask) count += one;
     byId("filter-count").textContent = state.mask === null ? "" : `${count.toLocaleString("en")} of ${run.ops.count.toLocaleString("en")} operations`;

@@ -2,31 +2,28 @@
 
 async function openedRun(base64) {
   const { header, columns } = await unpacked(base64);
-  const ops = { ...columns, count: columns.call.length };
-  const { lane, lanes } = clientLanes(ops.process, header.processes, header.concurrency);
-  const run = {
-    ...header,
-    ops,
-    lane,
-    lanes,
-    byLane: groupOf(ops, lane, lanes.length),
-    byNode: groupOf(ops, ops.node, header.nodes.length), // 0 are those of no node
-    faultRows: stacked(header.faults, header.end),
-    texts: null,
-  };
+  const ops = Object.assign(columns, { count: columns.call.length });
+  const { laneOf, lanes } = clientLanes(header.processes, header.concurrency);
+  const run = { ...header, ops, laneOf, lanes, faultRows: stacked(header.faults, header.end), texts: null };
+  define(run, "byLane", () => groupOf(Int32Array.from(ops.process, (process) => laneOf[process]), lanes.length));
+  define(run, "byNode", () => groupOf(ops.node, header.nodes.length)); // 0 are those of no node
   run.anomalies = header.anomalies.map((one) => ({ ...one, rows: witnessRows(run, one.ops) }));
   run.witness = new Set(run.anomalies.flatMap((one) => one.rows));
   return run;
 }
 
-function groupOf(ops, groups, count) {
-  const group = grouped(groups, count);
-  return { ...group, widest: null, blocks: blocksOf(ops, group.rows, null) };
+function groupOf(groups, count) {
+  return { ...grouped(groups, count), widest: null, blocks: null, mask: null };
 }
 
-// A filter changes what there is to see.
-function masked(run, mask) {
-  for (const group of [run.byLane, run.byNode]) group.blocks = blocksOf(run.ops, group.rows, mask);
+// The blocks of a group; a filter changes what there is to see of them.
+function blocksUnder(ops, group, mask) {
+  if (group.blocks === null || group.mask !== mask) Object.assign(group, { blocks: blocksOf(ops, group.rows, mask), mask });
+  return group.blocks;
+}
+
+function laneOfRow(run, row) {
+  return run.laneOf[run.ops.process[row]];
 }
 
 function witnessRows(run, indices) {
@@ -35,8 +32,9 @@ function witnessRows(run, indices) {
 
 // Latencies are needed by the strips alone, which are drawn after the timeline.
 function addSteps(ops) {
-  ops.step = new Uint8Array(ops.count);
-  for (let i = 0; i < ops.count; i++) ops.step[i] = latencyStep(ops.took[i]);
+  const { took } = ops, step = new Uint8Array(ops.count);
+  for (let i = 0; i < ops.count; i++) step[i] = latencyStep(took[i]);
+  ops.step = step;
 }
 
 // Values come in the second parcel: codes, and texts that are decoded one by one when they are shown.
@@ -63,9 +61,14 @@ function spread(numbers, flags, flag) {
   return all;
 }
 
+// What an operation has under a name that texts are for; nothing before they have come.
+function textOf(run, name, row) {
+  return run.texts ? run.texts.text(run.ops[name][row]) : "";
+}
+
 function opFields(run, row) {
   const { ops, texts } = run;
-  const text = (name) => (texts ? texts.text(ops[name][row]) : "");
+  const text = (name) => textOf(run, name, row);
   const outcome = ops.outcome[row];
   return {
     index: ops.index[row],

@@ -17,9 +17,8 @@ function grouped(groups, count) {
 }
 
 // One lane per client: processes that follow each other in one thread share it if the number of
-// threads is known. Operations name their process by its place in processes. Returns the lane of each
-// operation and the processes of each lane.
-function clientLanes(process, processes, concurrency) {
+// threads is known. Returns the lane of each process and the processes of each lane.
+function clientLanes(processes, concurrency) {
   const lanes = [];
   const placeOf = new Map();
   const laneOf = Int32Array.from(processes, (one) => {
@@ -28,9 +27,7 @@ function clientLanes(process, processes, concurrency) {
     lanes[placeOf.get(label)].processes.push(one);
     return placeOf.get(label);
   });
-  const lane = new Int32Array(process.length);
-  for (let i = 0; i < lane.length; i++) lane[i] = laneOf[process[i]];
-  return { lane, lanes };
+  return { laneOf, lanes };
 }
 
 // First position in rows[from..to) whose time is at least t.
@@ -110,27 +107,60 @@ function durationText(us) {
 }
 
 // Which operations pass: 1 or 0 for each. A condition that is null does not count.
-function passing(ops, lane, wanted) {
-  const mask = new Uint8Array(ops.count);
+function passing(ops, laneOf, wanted) {
+  const { count, process, f, node, outcome, key } = ops;
   const { outcomes, keys, witness } = wanted;
-  for (let i = 0; i < ops.count; i++) {
-    mask[i] = (wanted.lane === null || lane[i] === wanted.lane)
-      && (wanted.f === null || ops.f[i] === wanted.f)
-      && (wanted.node === null || ops.node[i] === wanted.node)
-      && outcomes[ops.outcome[i]]
-      && (keys === null || keys[ops.key[i]])
+  const mask = new Uint8Array(count);
+  for (let i = 0; i < count; i++) {
+    mask[i] = (wanted.lane === null || laneOf[process[i]] === wanted.lane)
+      && (wanted.f === null || f[i] === wanted.f)
+      && (wanted.node === null || node[i] === wanted.node)
+      && outcomes[outcome[i]]
+      && (keys === null || keys[key[i]])
       && (witness === null || witness.has(i)) ? 1 : 0;
   }
   return mask;
 }
 
-const BLOCK = 8, WORTH_BLOCKS = 20_000;
+const WIDE = 5; // pixels, from which on an operation is drawn alone
+
+// What there is to see of every lane and every node, pixel by pixel, in one go over all operations and
+// without grouping them: what is quickest for a short run. cells[lane * width + x] is the most telling of
+// the operations that are too short to be drawn alone; the others are in wide[lane]. Node 0 is none.
+function pictured(run, view, width, mask) {
+  const { call, took, outcome, process, node, count } = run.ops, { laneOf } = run;
+  const lanes = emptyPicture(run.lanes.length, width), nodes = emptyPicture(run.nodes.length, width);
+  const scale = width / (view.to - view.from), start = view.from, stop = view.to;
+  for (let row = 0; row < count && call[row] <= stop; row++) {
+    const left = (call[row] - start) * scale, right = left + took[row] * scale;
+    if (right < 0) continue;
+    const lane = laneOf[process[row]];
+    if (right - left >= WIDE) {
+      lanes.wide[lane].push(row);
+      nodes.wide[node[row]].push(row);
+      continue;
+    }
+    const seen = mask === null || mask[row] ? SEEN_AS[outcome[row]] : DIMMED;
+    const first = left < 0 ? 0 : left | 0, last = right >= width ? width - 1 : right | 0;
+    const ofLane = lane * width, ofNode = node[row] * width;
+    for (let x = first; x <= last; x++) {
+      if (lanes.cells[ofLane + x] < seen) lanes.cells[ofLane + x] = seen;
+      if (nodes.cells[ofNode + x] < seen) nodes.cells[ofNode + x] = seen;
+    }
+  }
+  return { lanes, nodes };
+}
+
+function emptyPicture(count, width) {
+  return { cells: new Uint8Array(count * width), wide: Array.from({ length: count }, () => []) };
+}
+
+const BLOCK = 8;
 
 // Neighbours of a group, eight at a time: when the first begins, when the last ends, and what there is to
-// see of them. Where eight of them fit into a pixel or so, they need not be looked at one by one; of so
-// few that this never pays there are no blocks.
+// see of them. Where eight of them fit into a pixel or so, they need not be looked at one by one.
 function blocksOf(ops, rows, mask) {
-  const count = rows.length < WORTH_BLOCKS ? 0 : Math.ceil(rows.length / BLOCK);
+  const count = Math.ceil(rows.length / BLOCK);
   const begin = new Float64Array(count), end = new Float64Array(count), seen = new Uint8Array(count);
   const { call, took, outcome } = ops;
   for (let block = 0, i = 0; block < count; block++) {
@@ -148,15 +178,14 @@ function blocksOf(ops, rows, mask) {
   return { begin, end, seen };
 }
 
-// What there is to see of a lane, pixel by pixel: cells[x] becomes the most telling of the operations
-// that are too short to be drawn alone; the others are put into `wide`.
+// The same of one group of a long run, whose operations are grouped and in blocks.
 function shrunk(ops, rows, blocks, from, to, view, width, mask, cells, wide, widest) {
   const scale = width / (view.to - view.from), start = view.from, stop = view.to;
   const { call, took, outcome } = ops, { begin, end, seen } = blocks;
   let i = firstAtLeast(call, rows, from, to, start - widest);
   while (i < to) {
     const block = i >> 3;
-    if (begin.length && (i & 7) === 0 && i + BLOCK <= to && (end[block] - begin[block]) * scale < 1.5) {
+    if ((i & 7) === 0 && i + BLOCK <= to && (end[block] - begin[block]) * scale < 1.5) {
       if (begin[block] > stop) break;
       put(cells, width, (begin[block] - start) * scale, (end[block] - start) * scale, seen[block]);
       i += BLOCK;
@@ -166,7 +195,7 @@ function shrunk(ops, rows, blocks, from, to, view, width, mask, cells, wide, wid
     if (call[row] > stop) break;
     const left = (call[row] - start) * scale;
     const right = left + took[row] * scale;
-    if (right - left >= 5) {
+    if (right - left >= WIDE) {
       if (right >= 0) wide.push(row);
     } else {
       put(cells, width, left, right, mask === null || mask[row] ? SEEN_AS[outcome[row]] : DIMMED);
@@ -184,8 +213,8 @@ function put(cells, width, left, right, seen) {
 }
 
 // The stretches of equal cells that there is something to see of: for each code [from, to, from, to, ...].
-function stretches(cells, width) {
-  const found = [[], [], [], [], []];
+function stretches(cells) {
+  const found = [[], [], [], [], []], width = cells.length;
   for (let from = 0; from < width;) {
     const code = cells[from];
     let to = from + 1;
@@ -254,13 +283,14 @@ function binned(ops, view, count, mask) {
   const width = (view.to - view.from) / count;
   const counts = [null, new Int32Array(count), new Int32Array(count), new Int32Array(count)];
   const steps = new Int32Array(count * 128);
+  const { call, took, outcome, step } = ops;
   for (let i = 0; i < ops.count; i++) {
-    const outcome = ops.outcome[i];
-    if (outcome === NONE || (mask !== null && !mask[i])) continue;
-    const bin = Math.floor((ops.call[i] + ops.took[i] - view.from) / width);
+    const ended = outcome[i];
+    if (ended === NONE || (mask !== null && !mask[i])) continue;
+    const bin = Math.floor((call[i] + took[i] - view.from) / width);
     if (bin < 0 || bin >= count) continue;
-    counts[outcome][bin]++;
-    if (outcome === OK) steps[bin * 128 + ops.step[i]]++;
+    counts[ended][bin]++;
+    if (ended === OK) steps[bin * 128 + step[i]]++;
   }
   return { view, count, width, counts, quantiles: quantiles(counts[OK], steps, [0.5, 0.95, 0.99, 1]) };
 }

@@ -3,6 +3,7 @@
 
 const GUTTER = 118, AXIS = 22, FAULT_ROW = 17, MARKERS = 14, GAP = 8, NODE_ROW = 18, LABEL_ROOM = GUTTER - 10;
 const MAX_HEIGHT = 900, TALLEST_ROW = 24, LOWEST_ROW = 3;
+const SHORT_RUN = 20_000; // operations, up to which grouping them costs more than it saves
 
 // Where everything stands, from top to bottom.
 function layout(run, width) {
@@ -21,7 +22,6 @@ function timelineOf(run, base, overlay, state) {
   let place = layout(run, 800);
   let colours = palette();
   let hatches = {};
-  let cells = new Uint8Array(0);
   let clear = true; // nothing is on the overlay
 
   const xOf = (time) => GUTTER + ((time - state.view.from) * place.plot) / (state.view.to - state.view.from);
@@ -43,7 +43,6 @@ function timelineOf(run, base, overlay, state) {
     const c = fitted(base, place.width, place.height);
     c.font = FONT;
     c.textBaseline = "middle";
-    if (cells.length < place.plot + 2) cells = new Uint8Array(Math.ceil(place.plot) + 2);
     drawAxis(c);
     c.save();
     c.beginPath();
@@ -51,10 +50,17 @@ function timelineOf(run, base, overlay, state) {
     c.clip();
     drawGaps(c);
     drawFaults(c);
+    const width = Math.ceil(place.plot);
+    const { lanes, nodes } = run.ops.count <= SHORT_RUN ? pictured(run, state.view, width, state.mask) : {};
     for (let lane = 0; lane < run.lanes.length; lane++) {
-      drawLane(c, run.byLane, lane, laneTop(lane), place.row, true);
+      const seen = lanes ? partOf(lanes, lane, width) : seenOf(run.byLane, lane, width);
+      drawLane(c, seen, laneTop(lane), place.row, true);
     }
-    for (let node = 0; node < run.nodes.length - 1; node++) drawNode(c, node);
+    for (let node = 0; node < run.nodes.length - 1; node++) {
+      drawFaultsOf(c, node);
+      const seen = nodes ? partOf(nodes, node + 1, width) : seenOf(run.byNode, node + 1, width);
+      drawLane(c, seen, nodeTop(node) + 5, NODE_ROW - 10, false);
+    }
     drawMarks(c);
     drawWitness(c);
     c.restore();
@@ -122,19 +128,25 @@ function timelineOf(run, base, overlay, state) {
     });
   }
 
-  function drawLane(c, group, number, top, height, client) {
-    const width = Math.ceil(place.plot);
-    const wide = [];
-    const { rows, blocks, starts } = group;
+  function partOf(picture, number, width) {
+    return { cells: picture.cells.subarray(number * width, (number + 1) * width), wide: picture.wide[number] };
+  }
+
+  function seenOf(group, number, width) {
+    const { rows, starts } = group, blocks = blocksUnder(run.ops, group, state.mask);
     const widest = state.view.from <= 0 ? Infinity : widestOf(run.ops, group)[number];
-    cells.fill(UNSEEN);
+    const cells = new Uint8Array(width), wide = [];
     shrunk(run.ops, rows, blocks, starts[number], starts[number + 1], state.view, width, state.mask, cells, wide, widest);
-    drawCells(c, top, height, width);
+    return { cells, wide };
+  }
+
+  function drawLane(c, { cells, wide }, top, height, client) {
+    drawCells(c, cells, top, height);
     if (wide.length) drawWide(c, wide, top, height, client);
   }
 
   // Height tells outcomes apart as colour does: ok in the middle, fail low, info from top to bottom.
-  function drawCells(c, top, height, width) {
+  function drawCells(c, cells, top, height) {
     const pad = Math.max(Math.round(height * 0.18), 0);
     const inner = Math.max(height - 2 * pad, 2);
     const boxes = [null,
@@ -142,7 +154,7 @@ function timelineOf(run, base, overlay, state) {
       [colours.ok, top + pad, inner],
       [colours.fail, top + height / 2, Math.max(inner / 2, 1)],
       [colours.info, top, Math.max(height - 1, 2)]];
-    stretches(cells, width).forEach((ends, code) => {
+    stretches(cells).forEach((ends, code) => {
       if (!ends.length) return;
       const [colour, y, high] = boxes[code];
       c.beginPath();
@@ -229,12 +241,14 @@ function timelineOf(run, base, overlay, state) {
   }
 
   function opLabel(row) {
-    const op = opFields(run, row);
-    const said = op.outcome === "ok" ? op.value || op.argument : op.error || op.argument;
-    return `${op.f}${op.key ? `[${op.key}]` : ""} ${said.slice(0, 80)}`;
+    const { ops, fs } = run;
+    const text = (name) => textOf(run, name, row);
+    const said = (ops.outcome[row] === OK ? ops.value?.[row] && text("value") : text("error")) || text("argument");
+    const key = text("key");
+    return `${fs[ops.f[row]]}${key ? `[${key}]` : ""} ${said.slice(0, 80)}`;
   }
 
-  function drawNode(c, node) {
+  function drawFaultsOf(c, node) {
     const top = nodeTop(node);
     const name = run.nodes[node + 1];
     for (const fault of run.faults) {
@@ -246,7 +260,6 @@ function timelineOf(run, base, overlay, state) {
       c.fillRect(left, top + 1, right - left, NODE_ROW - 2);
       c.globalAlpha = 1;
     }
-    drawLane(c, run.byNode, node + 1, top + 5, NODE_ROW - 10, false);
   }
 
   const SHAPES = { leader: "▲", session: "◆", other: "●" };
@@ -266,7 +279,7 @@ function timelineOf(run, base, overlay, state) {
   function boxOf(row) {
     const left = xOf(run.ops.call[row]);
     const right = Math.max(xOf(run.ops.call[row] + run.ops.took[row]), left + 3);
-    const top = laneTop(run.lane[row]);
+    const top = laneTop(laneOfRow(run, row));
     return { left, right, top, middle: top + place.row / 2 };
   }
 

@@ -179,7 +179,7 @@ def test_the_keyboard_does_what_the_pointer_does(lock: webdriver.Chrome) -> None
     press(lock, "p")
     assert state(lock, "state.chosen") == anomaly
     press(lock, Keys.ARROW_UP)
-    assert state(lock, "run.lane[state.chosen]") == state(lock, f"run.lane[{anomaly}]") - 1
+    assert state(lock, "run.laneOf[run.ops.process[state.chosen]]") == state(lock, f"run.laneOf[run.ops.process[{anomaly}]]") - 1
     press(lock, Keys.ESCAPE)
     assert state(lock, "state.chosen") == -1
     assert not lock.find_element(By.ID, "chosen").is_displayed()
