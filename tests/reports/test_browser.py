@@ -179,7 +179,8 @@ def test_the_keyboard_does_what_the_pointer_does(lock: webdriver.Chrome) -> None
     press(lock, "p")
     assert state(lock, "state.chosen") == anomaly
     press(lock, Keys.ARROW_UP)
-    assert state(lock, "run.laneOf[run.ops.process[state.chosen]]") == state(lock, f"run.laneOf[run.ops.process[{anomaly}]]") - 1
+    lane, above = (f"run.laneOf[run.ops.process[{row}]]" for row in (anomaly, "state.chosen"))
+    assert state(lock, above) == state(lock, lane) - 1
     press(lock, Keys.ESCAPE)
     assert state(lock, "state.chosen") == -1
     assert not lock.find_element(By.ID, "chosen").is_displayed()
