@@ -17,11 +17,18 @@ async function main() {
   performance.mark("ready");
   document.documentElement.dataset.ready = String(Math.round(performance.now() * 10) / 10);
   window.windtunnel = { run, state, draw: timeline.draw, ...page };
+  await parsed();
   await new Promise((resolve) => setTimeout(resolve));
   addSteps(run.ops);
   await addTexts(run, byId("texts").textContent);
   page.complete();
   document.documentElement.dataset.complete = "yes";
+}
+
+// The script stands right behind the timeline, which is drawn before the rest of the page is read.
+function parsed() {
+  if (document.readyState !== "loading") return undefined;
+  return new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
 }
 
 function connectCopy() {
@@ -235,6 +242,7 @@ function controls(run, state, timeline) {
   function complete() {
     fillFilters(run);
     if (byId("log-node")) for (const log of run.logs) byId("log-node").append(element("option", { value: log.node }, log.node));
+    byId("log-node")?.addEventListener("change", fillPanes);
     if (state.chosen >= 0) describe(byId("chosen"), run, state.chosen, actionsFor(state.chosen));
     timeline.draw();
     settle();
@@ -253,8 +261,7 @@ function controls(run, state, timeline) {
   byId("filters").addEventListener("input", refilter);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filters").addEventListener("reset", () => setTimeout(refilter));
-  byId("table-pane").addEventListener("toggle", fillPanesWhenReady);
-  byId("log-node")?.addEventListener("change", fillPanesWhenReady);
+  byId("table-pane").addEventListener("toggle", () => run.texts && fillPanes());
   addEventListener("hashchange", follow);
   addEventListener("resize", changed);
   const recolour = () => { timeline.recoloured(); timeline.draw(); drawStrips(); };
@@ -267,10 +274,6 @@ function controls(run, state, timeline) {
     if (jump) { toAnomaly(Number(jump.dataset.anomaly)); byId("stage").scrollIntoView({ block: "center" }); byId("stage").focus({ preventScroll: true }); }
     if (link && location.hash === `#op=${link.dataset.op}`) goToOp(Number(link.dataset.op));
   });
-
-  function fillPanesWhenReady() {
-    if (run.texts) fillPanes();
-  }
 
   follow();
   showRange();
