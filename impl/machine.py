@@ -213,7 +213,7 @@ def _give_memory_back() -> None:
     """Fix two thresholds of glibc's malloc, where that is what there is (mallopt(3)).
 
     Left alone both rise with the largest block that was ever freed, and a server keeps what its largest
-    requests have taken: a broker under load 5 to 10 MB.
+    requests have taken: a broker under load 5 to 12 MB.
     """
     if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(_M_MMAP_THRESHOLD, _OWN_PAGES_FROM_BYTES)

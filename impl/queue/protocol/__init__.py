@@ -1,7 +1,7 @@
 """Kafka's protocol: frames, batches and messages, with the help of kio's entities.
 
 kio teaches hypothesis its types wherever that is installed, which brings pytest and trio into every
-broker: 19 MB of 51, and a quarter of the time until it serves. So kio is loaded here, once, without it.
+broker: 19 MB of 51, and a quarter of the time to load. So kio is loaded here, once, without it.
 """
 
 import sys
