@@ -6,7 +6,7 @@ then acts, with its token; ``release``; ``crash``, after which the client's sess
 expire. Every other time the lock is kept for longer than a session lasts that nobody hears of.
 Setting ``pauses=n`` pauses every n-th ``use`` between looking and acting, for longer than
 the session lasts, as a garbage collector or a hypervisor may; none in ``lock`` unless it is set,
-every fourth in ``lock-fenced``.
+every fourth in ``lock-fenced``. In the final phase the first holder is paused if any are.
 
 ``lock`` fails when two clients believe to hold at once, or the resource is used with an older token
 than before. With pauses it does fail: the lock cannot know that a holder which has looked is about
@@ -37,12 +37,15 @@ from workloads.coordination import (
     recipes,
 )
 from workloads.generators import (
+    Generator,
     cycle,
     delay,
     each_thread,
     limit,
     numbered,
+    phases,
     repeat,
+    reserve,
     sleep,
     stagger,
     until_ok,
@@ -147,16 +150,29 @@ def _lock(
         *(acquired, use, sleep(KEPT_S), use, "release"),
         *(acquired, use, "crash"),
     )
-    once = cycle(until_ok(delay(RETRY_S, repeat("acquire"))), "use", "release", times=1)
     return coordination_workload(
         name,
         options,
         client=partial(LockClient, resource=Resource(fenced=fenced), acquire=recipes(options).lock),
         generator=stagger(1 / options.rate, each_thread(turn)),
-        final=each_thread(once),
+        final=_final(pauses),
         checker=checker,
         progress=("acquire", "use"),
     )
+
+
+def _final(pauses: int) -> Generator:
+    """Every thread takes the lock, uses the resource and gives it back, once.
+
+    With pauses, the first one begins as holder and is paused while the others do, so that the resource
+    is at risk in every run, however few of the uses before were reached.
+    """
+    acquired = until_ok(delay(RETRY_S, repeat("acquire")))
+    once = cycle(acquired, "use", "release", times=1)
+    if not pauses:
+        return each_thread(once)
+    paused = cycle(invoke("use", PAUSE_S), once, times=1)
+    return phases(reserve((1, acquired)), reserve((1, paused), rest=each_thread(once)))
 
 
 def _pauses(options: WorkloadOptions, unless_set: int) -> int:
