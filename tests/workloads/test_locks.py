@@ -31,6 +31,15 @@ def test_a_fenced_resource_refuses_what_paused_clients_do_too_late() -> None:
     assert guarded.counts["refused-count"] > 0
 
 
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_run_too_short_for_a_pause_puts_the_resource_at_risk_in_its_last_phase(seed: int) -> None:
+    spec = TestSpec(workload="lock-fenced", seed=seed, faults=("none",), time_limit_s=0.5)
+    verdict = run_test(spec).verdict
+    assert verdict.valid is True
+    (guarded,) = (part for part in verdict.parts if part.checker == "guarded-resource")
+    assert guarded.counts["refused-count"] > 0
+
+
 def test_without_pauses_both_are_held_to_mutual_exclusion() -> None:
     for workload in ("lock", "lock-fenced"):
         verdict = run(workload, pauses="0")
