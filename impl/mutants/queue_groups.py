@@ -47,12 +47,13 @@ class BeatsWithPolls(Consumer):
 
     def subscribe(self, *topics: Any, **options: Any) -> None:
         super().subscribe(*topics, **options)
-        if self._group is not None:
-            self._group.settings = replace(self._group.settings, heartbeat_s=_NEVER_S)
+        if (group := self._subscription.group) is not None:
+            group.settings = replace(group.settings, heartbeat_s=_NEVER_S)
 
     async def poll(self, **options: Any) -> list[Any]:
-        if self._group is not None and self._group.generation != NO_GENERATION:
-            await self._group._beat()
+        group = self._subscription.group
+        if group is not None and group.generation != NO_GENERATION:
+            await group._beat()
         return await super().poll(**options)
 
 

@@ -9,29 +9,29 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impl.queue.client.assignors import ASSIGNORS, Assignor
 from impl.queue.client.cluster import Cluster
 from impl.queue.client.commits import Commits, Offsets
 from impl.queue.client.coordinator import Coordinator
-from impl.queue.client.errors import Closed, DidNotHappen, NoOffset
+from impl.queue.client.errors import Closed, DidNotHappen
 from impl.queue.client.fetcher import RESETS, Fetcher, Fetching
-from impl.queue.client.group import Group, GroupSettings
+from impl.queue.client.group import GroupSettings
+from impl.queue.client.handout import Deserializer, Handout
+from impl.queue.client.locating import Locating
 from impl.queue.client.lookup import offsets_at
 from impl.queue.client.metadata import NO_EPOCH, TopicPartition
 from impl.queue.client.positions import EARLIEST, LATEST, OffsetAndMetadata, Position
-from impl.queue.client.rebalance import Rebalance, RebalanceListener
+from impl.queue.client.rebalance import RebalanceListener
+from impl.queue.client.subscription import Subscription
 from impl.queue.client.versions import Versions
-from impl.queue.protocol.batches import Damaged
 from impl.queue.protocol.decode import Record
 from impl.queue.protocol.membership import NO_GENERATION
-from impl.queue.topics import INTERNAL
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-Deserializer = Callable[[bytes], Any]
 Truncation = Callable[[TopicPartition, int, int], None]
 
 
@@ -91,7 +91,7 @@ class Consumer:
             raise ValueError("auto_commit and group_instance_id need a group_id")
         if not 0 < heartbeat_s < session_timeout_s:
             raise ValueError("heartbeat_s is more than 0 and less than session_timeout_s")
-        self._group_settings = GroupSettings(
+        settings = GroupSettings(
             instance_id=group_instance_id,
             assignors=tuple(map(_assignor, assignors)),
             session_timeout_s=session_timeout_s,
@@ -119,37 +119,53 @@ class Consumer:
             ssl=ssl,
             max_versions=max_versions,
         )
-        self._group_id = group_id
         self._random = random
         self._auto_commit_interval_s = auto_commit_interval_s
         self._max_poll_records = max_poll_records
-        self._check_crcs = check_crcs
-        self._deserialize_key = key_deserializer
-        self._deserialize_value = value_deserializer
-        self._deserializes = key_deserializer is not None or value_deserializer is not None
-        self._request_timeout_s = request_timeout_s
         self._max_block_s = max_block_s
-        self._backoff_s = backoff_s
         self._on_truncation = on_truncation
         self._positions: dict[TopicPartition, Position] = {}
-        self._current: Position | None = None
         self._fetcher: Fetcher | None = None
-        self._coordinator: Coordinator | None = None
-        self._group: Group | None = None
-        self._rebalance: Rebalance | None = None
-        self._pattern: re.Pattern[str] | None = None
-        self._assigned = False
         self._closed = False
         self._news = asyncio.Event()
-        self._locating: asyncio.Task[None] | None = None
+        self._coordinator: Coordinator | None = None
+        if group_id is not None:
+            self._coordinator = Coordinator(
+                self._cluster,
+                group_id,
+                random=random,
+                backoff_s=backoff_s,
+                request_timeout_s=request_timeout_s,
+            )
         automatic = (group_id is not None) if auto_commit is None else auto_commit
         self._commits = Commits(
             self._positions,
-            group=lambda: self._group,
+            group=lambda: self._subscription.group,
             coordinator=self._committer,
             every_s=auto_commit_interval_s if automatic else None,
             within_s=max_block_s,
             request_timeout_s=request_timeout_s,
+        )
+        self._subscription = Subscription(
+            self._cluster,
+            self._coordinator,
+            settings,
+            self._positions,
+            commit=self._commits.before_giving_up,
+            wake=self._wake,
+        )
+        self._locating = Locating(
+            self._positions,
+            self._coordinator,
+            reset_to=self._fetching.reset_to,
+            within_s=max_block_s,
+            done=self._moved,
+        )
+        self._handout = Handout(
+            self._positions,
+            check_crcs=check_crcs,
+            key_deserializer=key_deserializer,
+            value_deserializer=value_deserializer,
         )
 
     # --- life ---------------------------------------------------------------------------------
@@ -164,16 +180,8 @@ class Consumer:
             arrived=self._wake,
             truncated=self._truncated,
         )
-        if self._group_id is not None:
-            self._coordinator = Coordinator(
-                self._cluster,
-                self._group_id,
-                random=self._random,
-                backoff_s=self._backoff_s,
-                request_timeout_s=self._request_timeout_s,
-            )
         self._commits.start()
-        self._cluster.listen(self._match)
+        self._cluster.listen(self._subscription.match)
         try:
             await self._cluster.start(within_s=self._max_block_s if within_s is None else within_s)
         except BaseException:
@@ -185,20 +193,16 @@ class Consumer:
         if self._closed:
             return
         try:
-            if self._rebalance is not None:
-                await self._rebalance.leave()
+            if self._subscription.rebalance is not None:
+                await self._subscription.rebalance.leave()
             elif not self._cluster.closed:
                 await self._commits.before_giving_up(tuple(self._positions))
         finally:
             self._closed = True
             self._wake()
-            if self._locating is not None:
-                self._locating.cancel()
+            await self._locating.stop()
             await self._commits.close()
-            if self._locating is not None:
-                await asyncio.gather(self._locating, return_exceptions=True)
-            if self._group is not None:
-                await self._group.close()
+            await self._subscription.close()
             if self._fetcher is not None:
                 await self._fetcher.stop()
             await self._cluster.close()
@@ -228,67 +232,19 @@ class Consumer:
         if (topics is None) == (pattern is None):
             raise ValueError("subscribe needs topics or a pattern, and not both")
         self._running()
-        if self._coordinator is None:
-            raise ValueError("subscribe needs a group_id; without a group, use assign")
-        if self._assigned:
-            raise ValueError("partitions were assigned; call unsubscribe first")
-        if self._rebalance is None:
-            self._group = Group(self._cluster, self._coordinator, self._group_settings, wake=self._wake)
-            self._rebalance = Rebalance(self._group, self._positions, self._commits.before_giving_up)
-        self._rebalance.listener = listener or self._rebalance.listener
-        self._pattern = None if pattern is None else re.compile(pattern)
-        if topics is None:
-            self._cluster.watch_all()
-            self._match()
-            return
-        names = tuple(sorted(dict.fromkeys(topics)))
-        if not names:
-            raise ValueError("subscribe to at least one topic; unsubscribe to read nothing")
-        self._cluster.watch(names)
-        self._rebalance.change_topics(names)
-        self._wake()
-
-    def _match(self) -> None:
-        """Subscribe to what matches now; while nothing does it stays as it is."""
-        if self._pattern is None or self._rebalance is None:
-            return
-        known = self._cluster.metadata.topics.values()
-        found = [each.name for each in known if each.partitions and each.name not in INTERNAL]
-        names = tuple(sorted(name for name in found if self._pattern.fullmatch(name)))
-        if names and names != self._rebalance.topics:
-            self._rebalance.change_topics(names)
-            self._wake()
+        self._subscription.subscribe(topics, listener, pattern)
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """Read exactly these partitions, whatever others do. Raises ValueError after ``subscribe``."""
-        fetcher = self._running()
-        if self._rebalance is not None:
-            raise ValueError("the consumer is subscribed; call unsubscribe first")
-        self._assigned = True
-        wanted = [TopicPartition(*each) for each in dict.fromkeys(partitions)]
-        self._cluster.watch(dict.fromkeys(each.topic for each in wanted))
-        for gone in [each for each in self._positions if each not in wanted]:
-            del self._positions[gone]
-        for new in wanted:
-            if new not in self._positions:
-                self._positions[new] = Position(new)
-        self._current = None
-        fetcher.wake()
-        self._wake()
+        self._running()
+        self._subscription.assign(partitions)
+        self._moved()
 
     async def unsubscribe(self) -> None:
         """Read nothing any more; leaves the group, and may ``subscribe`` or ``assign`` again."""
         self._running()
-        if self._rebalance is not None:
-            await self._rebalance.leave()
-            self._rebalance = None
-        if self._group is not None:
-            await self._group.close()
-            self._group = None
-        self._assigned = False
-        self._pattern = None
-        self._current = None
-        self._positions.clear()
+        await self._subscription.unsubscribe()
+        self._handout.current = None
 
     def assignment(self) -> tuple[TopicPartition, ...]:
         """What is read at present."""
@@ -297,18 +253,20 @@ class Consumer:
     @property
     def generation(self) -> int:
         """The group's generation in which this is a member; -1 if it is none."""
-        return self._group.generation if self._group is not None else NO_GENERATION
+        group = self._subscription.group
+        return group.generation if group is not None else NO_GENERATION
 
     @property
     def member_id(self) -> str:
         """As what the coordinator knows this member; empty before it has joined."""
-        return self._group.member_id if self._group is not None else ""
+        group = self._subscription.group
+        return group.member_id if group is not None else ""
 
     def pause(self, *partitions: TopicPartition) -> None:
         """Hand out nothing of these until ``resume``. Raises KeyError for one that isn't assigned."""
         for partition in partitions:
             self._positions[partition].paused = True
-        self._current = None
+        self._handout.current = None
 
     def resume(self, *partitions: TopicPartition) -> None:
         """Go on with these. Raises KeyError for one that isn't assigned."""
@@ -336,25 +294,20 @@ class Consumer:
         while True:
             self._news.clear()
             await self._attend()
-            records = self._take(most)
+            records = self._handout.take(most)
+            self._running().wake()
             if records:
-                return self._deserialized(records) if self._deserializes else records
+                return records
             left_s = deadline_s - loop.time()
             if left_s <= 0 or not await self._wait(left_s):
                 return []
 
     async def one(self) -> Record:
         """The next record, however long it takes. Raises what ``poll`` raises."""
-        position = self._current
-        if position is None or position.at >= len(position.ready) or self._due():
+        if not self._handout.ready or self._due():
             while not await self._turn():
                 self._running()
-            position = self._current
-            assert position is not None
-        record = position.ready[position.at]
-        position.at += 1
-        position.offset, position.epoch = record.offset + 1, record.leader_epoch
-        return self._deserialized([record])[0] if self._deserializes else record
+        return self._handout.one()
 
     def __aiter__(self) -> AsyncIterator[Record]:
         return self
@@ -367,38 +320,32 @@ class Consumer:
 
     async def _turn(self) -> bool:
         """Do what is due, and choose the partition to read from; False if none has anything."""
-        self._current = None
+        self._handout.current = None
         self._news.clear()
         await self._attend()
-        self._current = self._next_position()
-        if self._current is None:
-            await self._wait(self._auto_commit_interval_s)
-            return False
-        return True
+        if self._handout.choose():
+            return True
+        await self._wait(self._auto_commit_interval_s)
+        return False
 
     def _due(self) -> bool:
-        group = self._group
-        if group is not None and self._rebalance is not None:
-            group.polled()
-            if self._rebalance.due:
-                return True
-        return self._commits.due
+        return self._subscription.due or self._commits.due
 
     async def _attend(self) -> None:
         """Everything that is due before records are handed out."""
         self._running()
         self._commits.in_passing()
-        if self._group is not None and self._rebalance is not None:
-            self._group.polled()
-            while self._rebalance.due:
-                self._current = None
-                await self._rebalance.attend()
-                self._running().wake()
-        self._locate()
+        while self._subscription.due:
+            assert self._subscription.rebalance is not None
+            self._handout.current = None
+            await self._subscription.rebalance.attend()
+            self._running().wake()
+        self._locating.begin()
 
     async def _wait(self, timeout_s: float) -> bool:
         """Wait for news; False if there were none in time."""
-        join = self._rebalance.under_way if self._rebalance is not None else None
+        rebalance = self._subscription.rebalance
+        join = rebalance.under_way if rebalance is not None else None
         if join is not None:
             join.add_done_callback(lambda _: self._wake())
         try:
@@ -410,47 +357,6 @@ class Consumer:
 
     def _wake(self) -> None:
         self._news.set()
-
-    def _next_position(self) -> Position | None:
-        """The next partition that has something, in turn."""
-        for partition, position in list(self._positions.items()):
-            if position.paused:
-                continue
-            if position.error is not None and not position.has_records:
-                error, position.error = position.error, None
-                if isinstance(error, NoOffset):
-                    position.offset = None
-                raise error
-            try:
-                if position.has_records and position.unpack(check_crc=self._check_crcs):
-                    self._positions[partition] = self._positions.pop(partition)  # to the end
-                    return position
-            except Damaged as error:
-                position.forget()
-                raise DidNotHappen(f"{partition.topic}-{partition.partition}: {error}") from error
-        return None
-
-    def _take(self, most: int) -> list[Record]:
-        found: list[Record] = []
-        self._current = None
-        while len(found) < most:
-            position = self._next_position()
-            if position is None:
-                break
-            found += position.take(most - len(found))
-        if self._fetcher is not None:
-            self._fetcher.wake()
-        return found
-
-    def _deserialized(self, records: list[Record]) -> list[Record]:
-        key, value = self._deserialize_key, self._deserialize_value
-        return [
-            each._replace(
-                key=each.key if key is None or each.key is None else key(each.key),
-                value=each.value if value is None or each.value is None else value(each.value),
-            )
-            for each in records
-        ]
 
     # --- positions ----------------------------------------------------------------------------
 
@@ -475,7 +381,7 @@ class Consumer:
         self._moved()
 
     def _moved(self) -> None:
-        self._current = None
+        self._handout.current = None
         self._running().wake()
         self._wake()
 
@@ -489,47 +395,13 @@ class Consumer:
         deadline_s = loop.time() + within_s
         while (offset := self._positions[partition].offset) is None:
             self._news.clear()
-            self._locate()
+            self._locating.begin()
             left_s = deadline_s - loop.time()
             if (error := self._positions[partition].error) is not None:
                 raise error
             if left_s <= 0 or not await self._wait(left_s):
                 raise DidNotHappen(f"no position of {partition} is known after {within_s:g} s")
         return offset
-
-    def _locate(self) -> None:
-        """Begin where the group has committed, or as ``auto_offset_reset`` says."""
-        unknown = [
-            each
-            for each in self._positions.values()
-            if each.offset is None and each.reset_to is None and each.error is None
-        ]
-        if unknown and (self._locating is None or self._locating.done()):
-            self._locating = asyncio.get_running_loop().create_task(self._look_up(unknown))
-
-    async def _look_up(self, unknown: list[Position]) -> None:
-        committed: Mapping[TopicPartition, OffsetAndMetadata] = {}
-        stamps = {each.partition: each.stamp for each in unknown}
-        if self._coordinator is not None:
-            try:
-                committed = await self._coordinator.fetch(list(stamps), within_s=self._max_block_s)
-            except DidNotHappen as error:
-                for position in unknown:
-                    position.error = error
-                self._wake()
-                return
-        for position in unknown:
-            if position.stamp != stamps[position.partition] or position.reset_to is not None:
-                continue
-            commit = committed.get(position.partition)
-            if commit is not None:
-                position.seek(commit.offset, commit.leader_epoch)
-            elif self._fetching.reset_to is None:
-                where = "{}-{}".format(*position.partition)
-                position.error = NoOffset(f"{where}: nothing is committed, auto_offset_reset is none")
-            else:
-                position.reset(self._fetching.reset_to)
-        self._moved()
 
     def _truncated(self, partition: TopicPartition, position: int, diverged_at: int) -> None:
         if self._on_truncation is not None:
