@@ -4,7 +4,8 @@ Two fifths of the clients send, as in ``queue``; the others are members of one g
 ``poll``, which joins first; ``commit`` of what was polled of the partitions still owned; ``leave``;
 ``crash``, after which the group has to notice by itself. ``poll`` and ``commit`` carry the rebalances
 in between, with generation, member and time, and what was committed when a partition was taken up.
-In the end each partition is read once more, by a consumer outside of the group (``drain``).
+In the end one leaves and comes back, so that partitions change hands in every run, and each partition
+is read once more, by a consumer outside of the group (``drain``).
 
 Fails when two members own a partition in one generation; when a partition is handed over before it
 was given up; when a commit of an old generation is accepted; when committed offsets go back or run
@@ -39,6 +40,7 @@ from workloads.brokers.member import Membership
 from workloads.brokers.reading import Acknowledged
 from workloads.brokers.seam import Maker, Settings
 from workloads.generators import (
+    Generator,
     cycle,
     delay,
     each_thread,
@@ -57,6 +59,7 @@ GROUP = "group"
 ASSIGNORS = ("range", "roundrobin", "sticky", "cooperative-sticky")
 _MEMBERS_SHARE = 0.6
 _LAST_TURNS = 24
+_TURNS_AFTER = 16
 
 
 class GroupClient:
@@ -99,8 +102,6 @@ def group(options: WorkloadOptions) -> Workload:
         repeat("leave"),
         repeat("crash"),
     )
-    last = each_thread(limit(_LAST_TURNS, delay(RETRY_S, cycle("poll", "commit"))))
-    committed = on_threads(set(range(members)), last)
     return queue_workload(
         "group",
         options,
@@ -108,10 +109,20 @@ def group(options: WorkloadOptions) -> Workload:
             GroupClient, maker=maker_of(options), settings=settings, acknowledged=Acknowledged()
         ),
         generator=stagger(1 / options.rate, reserve((members, turns), rest=sends())),
-        final=phases(until_one(sends(start=FINAL)), committed, drains()),
+        final=phases(until_one(sends(start=FINAL)), *_last_turns(members), drains()),
         checker=all_of(
             queue=queue_checker(promises_of(settings), also=("groups", "offsets")),
             progress=progress("send", "poll", "commit", "drain"),
         ),
         progress=("send", "poll", "commit", "drain"),
     )
+
+
+def _last_turns(members: int) -> tuple[Generator, ...]:
+    """All are members, then one leaves and comes back: partitions change hands in every run."""
+    everybody = set(range(members))
+
+    def turns(count: int) -> Generator:
+        return on_threads(everybody, each_thread(limit(count, delay(RETRY_S, cycle("poll", "commit")))))
+
+    return turns(_LAST_TURNS), on_threads({0}, "leave"), turns(_TURNS_AFTER)

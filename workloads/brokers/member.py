@@ -20,6 +20,7 @@ from workloads.brokers.seam import (
     Consumer,
     Maker,
     Partition,
+    Polled,
     Settings,
 )
 from workloads.workload import ClientContext
@@ -50,17 +51,31 @@ class Membership:
         self._owned: set[Partition] = set()
         self._next: dict[Partition, int] = {}
         self._count = 0
+        self._taking_up = False
+        self._polled: tuple[asyncio.Future[list[list[Any]]], Polled] | None = None
 
     async def poll(self, op: Op) -> Op:
-        """Become a member if it is none; ``ok`` with the rebalances and messages that came."""
+        """Become a member if it is none; ``ok`` with the rebalances and messages that came.
+
+        A library that rebalances in the background may hand out what it read of partitions that are
+        still being taken up. That comes after where polling begins, in the history as in ``commit``.
+        """
         try:
             found = await (await self._joined()).poll(_POLL_S)
         except (OSError, TimeoutError) as error:
             return op.completed("fail", error=str(error))
+        if not self._taking_up:
+            return op.completed("ok", value=self._moved_on(found))
+        waiting = asyncio.get_running_loop().create_future()
+        self._polled = waiting, found
+        return op.completed("ok", value=await waiting)
+
+    def _moved_on(self, found: Polled) -> list[list[Any]]:
+        """What a poll that found this has to tell."""
         for partition, records in found.items():
             if records:
                 self._next[partition] = records[-1][0] + 1
-        return op.completed("ok", value=[*self._told(), polled(found)])
+        return [*self._told(), polled(found)]
 
     async def commit(self, op: Op) -> Op:
         """Commit what has been polled of the partitions that are owned; ``fail`` if there are none."""
@@ -124,10 +139,17 @@ class Membership:
         self._steps.append(["assigned", list(map(key_of, partitions)), about])
         for partition in partitions:
             self._next.pop(partition, None)
+        self._taking_up = True
         try:
             await self._committed(self._consumer, partitions)
         except (OSError, TimeoutError):
             pass  # where polling begins is then nobody's business
+        finally:
+            self._taking_up = False
+            if self._polled is not None:
+                (waiting, found), self._polled = self._polled, None
+                if not waiting.done():
+                    waiting.set_result(self._moved_on(found))
 
     async def _revoked(self, partitions: Sequence[Partition]) -> None:
         if self._consumer is None:
