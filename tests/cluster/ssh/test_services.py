@@ -21,19 +21,21 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(
-    ("workload", "seconds", "served"),
+    ("run", "seconds", "served"),
     [
         ("queue", 8, ("send", "poll", "drain")),
+        ("queue --client confluent-kafka", 8, ("send", "poll", "drain")),
+        ("group --client kafka-python", 8, ("send", "poll", "commit", "drain")),
         ("together", 24, ("ids/next", "election/campaign", "lock/acquire", "queue/send", "queue/drain")),
     ],
 )
 def test_services_are_valid_and_used_under_faults_that_all_land(
-    tmp_path: Path, workload: str, seconds: int, served: tuple[str, ...]
+    tmp_path: Path, run: str, seconds: int, served: tuple[str, ...]
 ) -> None:
     require("ssh")
     (tmp_path / "faults.json").write_bytes(orjson.dumps(FAULTS))
-    system = make_workload(TestSpec(workload=workload, nodes=NODES)).system
-    line = f"-m windtunnel run {workload} --nodes 3 --cluster ssh --schedule faults.json"
+    system = make_workload(TestSpec(workload=run.split()[0], nodes=NODES)).system
+    line = f"-m windtunnel run {run} --nodes 3 --cluster ssh --schedule faults.json"
     with alone(), machines("ssh", tmp_path, NODES, system=system) as inventory:
         process = python(
             *line.split(), "--time-limit", str(seconds), "--inventory", *inventory, cwd=tmp_path
