@@ -38,9 +38,6 @@ NOT_THERE: Mapping[str, str] = MappingProxyType(
 """What ours does not have: tests that may fail, and why."""
 ONE_BROKER_ONLY: Mapping[str, str] = MappingProxyType(
     {
-        "test_admin_integration.test_alter_partition_reassignments": (
-            "it gives a partition with one replica to all brokers; replicas cannot be moved"
-        ),
         "test_admin_integration.test_alter_replica_log_dirs": (
             "it takes the first broker to have the replica"
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -229,6 +229,9 @@ class ClusterMetadata:
 
     async def prefer(self, name: str, partitions: Collection[int]) -> None:
         await self._change("prefer", name, partitions=sorted(partitions))
+
+    async def move(self, name: str, targets: Mapping[int, Sequence[int] | None]) -> None:
+        await self._change("move", name, targets=list(targets.items()))
 
     async def _change(self, what: str, name: str, **further: Any) -> None:
         asked = {"what": what, "name": name, **further}

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
@@ -18,15 +17,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from impl.coordination.client.client import Client
-from impl.queue.metadata import elections, wire, znodes
+from impl.queue.metadata import elections, moves, znodes
 from impl.queue.metadata.image import Broker, Image, PartitionKey, PartitionState, Topic
+from impl.queue.metadata.images import Images, epoch_of
 from impl.queue.metadata.loading import Loaded
 from impl.queue.metadata.wire import Change
 from impl.queue.metadata.znodes import TopicNode
 from impl.queue.protocol.errors import ApiError, Code
 
 _AT_ONCE = 100
-_REMEMBERED = 500
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
@@ -43,8 +42,8 @@ class Rules:
 
 
 class Controller:
-    """One term. ``image`` is the cluster as it is in the znodes; all methods that change it may raise
-    what the client raises, and then the term is over.
+    """One term. ``images`` are what brokers are told. All methods that change something may raise what
+    the client raises, and then the term is over.
 
     ``unclean(settings)`` says whether a topic with these settings of its own is led by whoever is there.
     """
@@ -56,7 +55,7 @@ class Controller:
         unclean: Callable[[Mapping[str, str]], bool],
         rules: Rules,
     ) -> None:
-        self.image = loaded.image
+        self.images = Images(loaded.image)
         self.over: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._client = client
         self._epoch_version = loaded.epoch_version
@@ -65,8 +64,11 @@ class Controller:
         self._rules = rules
         self._leaving: dict[int, int] = {}
         self._changing = asyncio.Lock()
-        self._changes: deque[Change] = deque(maxlen=_REMEMBERED)
-        self._waiting: dict[asyncio.Future[None], None] = {}
+
+    @property
+    def image(self) -> Image:
+        """The cluster as it is in the znodes."""
+        return self.images.newest
 
     # --- brokers come and go ------------------------------------------------------------------
 
@@ -85,10 +87,10 @@ class Controller:
         async with self._changing:
             if dict(brokers) == dict(self.image.brokers):
                 return
-            for id in [id for id, epoch in self._leaving.items() if _epoch(brokers, id) != epoch]:
+            for id in [id for id, epoch in self._leaving.items() if epoch_of(brokers, id) != epoch]:
                 del self._leaving[id]
             image = replace(self.image, brokers=MappingProxyType(dict(brokers)))
-            self._show(image, Change(brokers=True))
+            self.images.show(image, Change(brokers=True))
             await self._settle()
 
     async def prefer(self) -> None:
@@ -124,6 +126,8 @@ class Controller:
             return self._rules.settled(state, live, unclean=unclean, leaving=self._leaving)
 
         await self._rework(settled)
+        for name in [each.name for each in self._nodes.values() if each.moves]:
+            await self._finish_moves(name)
 
     async def _rework(self, rule: Callable[[PartitionState, Mapping[str, str]], PartitionState]) -> None:
         changed = {}
@@ -165,12 +169,13 @@ class Controller:
             isr = tuple(each for each in state.replicas if each in members)
             epochs = tuple(members[each] for each in isr)
             await self._write({key: replace(state, isr=isr, isr_epochs=epochs)})
+            await self._finish_moves(key.topic)
 
     def _live(self) -> dict[int, int]:
         return {id: broker.epoch for id, broker in self.image.brokers.items()}
 
     def _check_broker(self, broker: int, epoch: int) -> None:
-        if _epoch(self.image.brokers, broker) != epoch:
+        if epoch_of(self.image.brokers, broker) != epoch:
             raise ApiError(Code.stale_broker_epoch)
 
     # --- topics -------------------------------------------------------------------------------
@@ -212,6 +217,62 @@ class Controller:
             self._show_topic(topic)
             await self._settle()
 
+    async def move(self, name: str, targets: Mapping[int, Sequence[int] | None]) -> None:
+        """Have these partitions' replicas moved; None calls a move off. See ``moves.begun``.
+
+        Returns when that is under way. Raises ApiError, and then nothing has begun.
+        """
+        async with self._changing:
+            node, live = self._node(name), self._live()
+            steps: dict[int, moves.Step] = {}
+            for number, target in targets.items():
+                state = self.image.partition(PartitionKey(name, number))
+                if state is None or state.version < 0:
+                    raise ApiError(Code.unknown_topic_or_partition)
+                if target is not None and not set(target) <= set(live):
+                    raise ApiError(Code.invalid_replica_assignment, f"{target} do not all live")
+                steps[number] = moves.begun(state, node.moves.get(number), target, self._leaving)
+            await self._step(node, steps)
+            await self._finish_moves(name)
+
+    async def _finish_moves(self, name: str) -> None:
+        """End the moves of a topic that have come to where they were to go."""
+        node, topic = self._nodes.get(name), self.image.topics.get(name)
+        if node is None or topic is None or node.deleting:
+            return
+        steps: dict[int, moves.Step] = {}
+        for number, move in node.moves.items():
+            state = topic.partitions[number]
+            after = moves.done(state, move, self._leaving) if state.version >= 0 else None
+            if after is not None:
+                steps[number] = after, None
+        await self._step(node, steps)
+
+    async def _step(self, node: TopicNode, steps: Mapping[int, moves.Step]) -> None:
+        """Write where partitions' replicas are and are to be: the topic's znode and theirs at once."""
+        for some in _chunks(steps.items()):
+            topic = self.image.topics[node.name]
+            assignment, under_way = list(node.assignment), dict(node.moves)
+            partitions = list(topic.partitions)
+            for number, (state, move) in some:
+                assignment[number], partitions[number] = state.replicas, state
+                under_way.pop(number, None)
+                if move is not None:
+                    under_way[number] = move
+            frozen = MappingProxyType(under_way)
+            node = replace(node, assignment=tuple(assignment), moves=frozen)
+            path, data = znodes.topic_path(node.name), znodes.encode_topic(node)
+            transaction = self._guarded().set(path, data, version=node.version)
+            for number, (state, _) in some:
+                key = PartitionKey(node.name, number)
+                data = znodes.encode_state(state)
+                transaction.set(znodes.state_path(key), data, version=self._rules.version_of(state))
+            _, changed, *written = await transaction.commit()
+            node = self._nodes[node.name] = replace(node, version=changed.stat.version)
+            for (number, (state, _)), each in zip(some, written, strict=True):
+                partitions[number] = replace(state, version=each.stat.version)
+            self._show_topic(replace(topic, partitions=tuple(partitions), moves=frozen))
+
     def _node(self, name: str) -> TopicNode:
         node = self._nodes.get(name)
         if node is None or node.deleting:
@@ -245,13 +306,15 @@ class Controller:
         states = tuple({**has, **missing}[number] for number in range(len(node.assignment)))
         if missing or known is None:
             settings = MappingProxyType(dict(node.settings))
-            self._show_topic(Topic(name=node.name, id=node.id, partitions=states, settings=settings))
+            self._show_topic(
+                Topic(name=node.name, id=node.id, partitions=states, settings=settings, moves=node.moves)
+            )
 
     async def _remove(self, node: TopicNode) -> None:
         """First nobody sees it any more, then its znodes go."""
         topics = {name: topic for name, topic in self.image.topics.items() if name != node.name}
         image = replace(self.image, topics=MappingProxyType(topics))
-        self._show(image, Change(topics=(node.name,)))
+        self.images.show(image, Change(topics=(node.name,)))
         names = (await self._client.children(znodes.topic_path(node.name))).names
         for some in _chunks(sorted(names)):
             transaction = self._guarded()
@@ -278,68 +341,34 @@ class Controller:
                 key: replace(state, version=each.stat.version)
                 for (key, state), each in zip(some, changed, strict=True)
             }
-            self._show(self.image.with_states(written), Change(partitions=tuple(written)))
+            self.images.show(self.image.with_states(written), Change(partitions=tuple(written)))
 
     def _show_topic(self, topic: Topic) -> None:
         topics = MappingProxyType({**self.image.topics, topic.name: topic})
-        self._show(replace(self.image, topics=topics), Change(topics=(topic.name,)))
-
-    def _show(self, image: Image, change: Change) -> None:
-        self.image = replace(image, version=self.image.version + 1)
-        self._changes.append(change)
-        waiting, self._waiting = self._waiting, {}
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
-
-    async def images(
-        self, broker: int, broker_epoch: int, epoch: int, version: int, wait_s: float
-    ) -> dict[str, Any]:
-        """What a broker lacks that has version ``version`` of this term's image, at the latest after
-        ``wait_s``; nothing before the broker's registration is known here."""
-        try:
-            async with asyncio.timeout(wait_s):
-                while _epoch(self.image.brokers, broker) != broker_epoch or (
-                    epoch == self.image.controller_epoch and version == self.image.version
-                ):
-                    await self._next_change()
-        except TimeoutError:
-            if _epoch(self.image.brokers, broker) != broker_epoch:
-                raise ApiError(Code.stale_broker_epoch) from None
-        behind = self.image.version - version
-        if epoch != self.image.controller_epoch or not 0 <= behind <= len(self._changes):
-            return wire.whole(self.image)
-        return wire.since(self.image, list(self._changes)[len(self._changes) - behind :])
-
-    async def _next_change(self) -> None:
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[waiting] = None
-        try:
-            await waiting
-        finally:
-            self._waiting.pop(waiting, None)
+        self.images.show(replace(self.image, topics=topics), Change(topics=(topic.name,)))
 
     async def term(self, work: Awaitable[_T]) -> _T:
         """Do ``work`` to its end, also when nobody waits any more; what it raises, but ApiError, is
         the end of the term."""
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._judge)
         try:
-            return await asyncio.shield(asyncio.ensure_future(work))
+            return await asyncio.shield(task)
         except ApiError:
             raise
         except Exception as error:
-            self.end(error)
             raise ApiError(Code.not_controller) from error
+
+    def _judge(self, task: asyncio.Future[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, ApiError):
+            self.end(error)
 
     def end(self, error: BaseException) -> None:
         """The term is over."""
         if not self.over.done():
             _log.info("controller epoch %d ends: %s", self.image.controller_epoch, error)
             self.over.set_result(error)
-
-
-def _epoch(brokers: Mapping[int, Broker], id: int) -> int | None:
-    broker = brokers.get(id)
-    return broker.epoch if broker is not None else None
 
 
 def _tuples(assignment: Any) -> tuple[tuple[int, ...], ...]:

@@ -47,13 +47,25 @@ class PartitionState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where a partition's replicas are to be, and where they were; until they are, it has both."""
+
+    target: tuple[int, ...]
+    origin: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A topic: its id, which no later topic of that name shares, its partitions and own settings."""
+    """A topic: its id, which no later topic of that name shares, its partitions and own settings.
+
+    ``moves`` are those of its partitions whose replicas are being moved.
+    """
 
     name: str
     id: UUID
     partitions: tuple[PartitionState, ...]
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    moves: Mapping[int, Move] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,9 @@ async def _topic(client: Client, node: TopicNode) -> Topic:
         for replicas, each in zip(node.assignment, data, strict=True)
     ]
     settings = MappingProxyType(dict(node.settings))
-    return Topic(name=node.name, id=node.id, partitions=tuple(states), settings=settings)
+    return Topic(
+        name=node.name, id=node.id, partitions=tuple(states), settings=settings, moves=node.moves
+    )
 
 
 async def _read(client: Client, paths: list[str]) -> list[Data | None]:

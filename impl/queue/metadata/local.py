@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -86,6 +86,12 @@ class LocalState:
     async def prefer(self, name: str, partitions: Collection[int]) -> None:
         """Whoever is alone leads everything."""
         self._topic(name)
+
+    async def move(self, name: str, targets: Mapping[int, Sequence[int] | None]) -> None:
+        """There is nowhere to go, so no move is ever under way."""
+        self._topic(name)
+        if None in targets.values():
+            raise ApiError(Code.no_reassignment_in_progress)
 
     async def change_isr(
         self, key: PartitionKey, members: Mapping[int, int], seen: PartitionState

@@ -6,7 +6,7 @@ image. Every method that changes a topic returns once the image shows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from impl.queue.metadata.image import Image, PartitionKey, PartitionState
@@ -76,6 +76,13 @@ class ClusterState(Protocol):
         """Have these partitions of a topic led by their first replicas, where those are in sync.
 
         Raises UNKNOWN_TOPIC_OR_PARTITION.
+        """
+
+    async def move(self, name: str, targets: Mapping[int, Sequence[int] | None]) -> None:
+        """Have the replicas of these partitions of a topic moved, the preferred leader first.
+
+        None calls off a move. Returns when it is under way. Raises UNKNOWN_TOPIC_OR_PARTITION,
+        INVALID_REPLICA_ASSIGNMENT, NO_REASSIGNMENT_IN_PROGRESS.
         """
 
     async def change_isr(

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from impl.queue.metadata.image import Broker, Image, PartitionKey, PartitionState, Topic
+from impl.queue.metadata.znodes import decode_moves, encode_moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ def _topic(topic: Topic) -> dict[str, Any]:
         "id": topic.id.hex,
         "settings": dict(topic.settings),
         "partitions": [_state(each) for each in topic.partitions],
+        "moves": encode_moves(topic.moves),
     }
 
 
@@ -108,6 +110,7 @@ def _read_topic(raw: Mapping[str, Any]) -> Topic:
         id=UUID(raw["id"]),
         partitions=tuple(_read_state(each) for each in raw["partitions"]),
         settings=MappingProxyType(raw["settings"]),
+        moves=decode_moves(raw.get("moves", ())),
     )
 
 

@@ -2,21 +2,22 @@
 
 ``/brokers/<id>`` is ephemeral and has a live broker's addresses; its czxid is the broker's epoch.
 ``/controller/leader`` is ephemeral and has who controls, ``/controller_epoch`` how many did so far.
-``/topics/<name>`` has a topic's id, settings and the replicas of its partitions, ``/topics/<name>/<n>``
-the state of one. ``/producer_ids`` has the first id that nobody reserved, ``/cluster_id`` the cluster's.
+``/topics/<name>`` has a topic's id, settings, the replicas of its partitions and where those are being
+moved, ``/topics/<name>/<n>`` the state of one. ``/producer_ids`` has the first id that nobody reserved,
+``/cluster_id`` the cluster's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from impl.queue.metadata.image import Broker, PartitionKey, PartitionState
+from impl.queue.metadata.image import Broker, Move, PartitionKey, PartitionState
 
 BROKERS, TOPICS, CONTROLLER = "/brokers", "/topics", "/controller"
 CONTROLLER_EPOCH, PRODUCER_IDS, CLUSTER_ID = "/controller_epoch", "/producer_ids", "/cluster_id"
@@ -31,6 +32,7 @@ class TopicNode:
     assignment: tuple[tuple[int, ...], ...]
     settings: Mapping[str, str]
     deleting: bool = False
+    moves: Mapping[int, Move] = field(default_factory=lambda: MappingProxyType({}))
     version: int = 0
 
 
@@ -65,6 +67,7 @@ def encode_topic(topic: TopicNode) -> bytes:
             "partitions": [list(replicas) for replicas in topic.assignment],
             "settings": dict(topic.settings),
             "deleting": topic.deleting,
+            "moves": encode_moves(topic.moves),
         }
     )
 
@@ -77,7 +80,18 @@ def decode_topic(name: str, data: bytes, version: int) -> TopicNode:
         assignment=tuple(tuple(replicas) for replicas in raw["partitions"]),
         settings=MappingProxyType(dict(raw["settings"])),
         deleting=raw["deleting"],
+        moves=decode_moves(raw.get("moves", ())),
         version=version,
+    )
+
+
+def encode_moves(moves: Mapping[int, Move]) -> list[Any]:
+    return [[number, list(move.target), list(move.origin)] for number, move in sorted(moves.items())]
+
+
+def decode_moves(raw: Sequence[Any]) -> Mapping[int, Move]:
+    return MappingProxyType(
+        {int(n): Move(target=tuple(target), origin=tuple(origin)) for n, target, origin in raw}
     )
 
 

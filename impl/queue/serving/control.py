@@ -35,7 +35,7 @@ async def control(broker: Broker, request: Request) -> dict[str, Any]:
 
 
 def _images(controller: Controller, asked: _Values) -> Awaitable[_Values]:
-    return controller.images(
+    return controller.images.after(
         int(asked["broker"]),
         int(asked["broker_epoch"]),
         int(asked["epoch"]),
@@ -71,6 +71,12 @@ def _topic(controller: Controller, asked: _Values) -> Awaitable[_Values]:
             change = partial(controller.change_settings, name, dict(asked["settings"]))
         case "prefer":
             change = partial(controller.prefer_in, name, frozenset(map(int, asked["partitions"])))
+        case "move":
+            targets = {
+                int(number): None if target is None else tuple(map(int, target))
+                for number, target in asked["targets"]
+            }
+            change = partial(controller.move, name, targets)
         case what:
             raise ValueError(f"a topic cannot be changed by {what!r}")
     return _placed(controller, change)

@@ -31,7 +31,6 @@ AT_ONCE: Mapping[int, Callable[[Broker, Request, Context], Values]] = MappingPro
         ApiKey.LIST_GROUPS: groups.list_groups,
         ApiKey.DESCRIBE_GROUPS: groups.describe_groups,
         ApiKey.DESCRIBE_CONFIGS: administration.describe_configs,
-        ApiKey.ALTER_PARTITION_REASSIGNMENTS: placement.alter_partition_reassignments,
         ApiKey.LIST_PARTITION_REASSIGNMENTS: placement.list_partition_reassignments,
         ApiKey.DESCRIBE_LOG_DIRS: placement.describe_log_dirs,
         ApiKey.ALTER_REPLICA_LOG_DIRS: placement.alter_replica_log_dirs,
@@ -53,6 +52,7 @@ LATER: Mapping[int, Callable[[Broker, Request, Context], Awaitable[Values]]] = M
         ApiKey.DELETE_RECORDS: administration.delete_records,
         ApiKey.INCREMENTAL_ALTER_CONFIGS: administration.incremental_alter_configs,
         ApiKey.ELECT_LEADERS: placement.elect_leaders,
+        ApiKey.ALTER_PARTITION_REASSIGNMENTS: placement.alter_partition_reassignments,
     }
 )
 

@@ -1,16 +1,15 @@
-"""Where partitions lie: preferred leaders elected when asked, log directories, moves of replicas.
+"""Where partitions lie: preferred leaders elected when asked, replicas moved, log directories.
 
-A broker has one log directory, and replicas never move: what is asked of that is answered as by a Kafka
-for which it is so.
+A broker has one log directory: what is asked of that is answered as by a Kafka for which it is so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from impl.queue.metadata.image import PartitionKey, PartitionState
+from impl.queue.metadata.image import PartitionKey, PartitionState, Topic
 from impl.queue.protocol.codec import Request
 from impl.queue.protocol.errors import ApiError, Code
 from impl.queue.replication.partition import Partition
@@ -74,41 +73,78 @@ def _elected(
     return {"partition_id": key.partition, "error_code": code, "error_message": message}
 
 
-def alter_partition_reassignments(broker: Broker, request: Request, context: Context) -> dict[str, Any]:
-    """Replicas stay where they are: only that can be asked for."""
+# --- replicas -----------------------------------------------------------------------------------------
+
+
+async def alter_partition_reassignments(
+    broker: Broker, request: Request, context: Context
+) -> dict[str, Any]:
+    """Have replicas moved, or a move called off; answered once that is under way."""
     return {
         "error_code": Code.none,
         "error_message": None,
         "responses": [
-            {
-                "name": topic.name,
-                "partitions": [
-                    {"partition_index": each.partition_index}
-                    | _reassigned(broker, PartitionKey(topic.name, each.partition_index), each.replicas)
-                    for each in topic.partitions
-                ],
-            }
+            {"name": topic.name, "partitions": await _move(broker, topic)}
             for topic in request.body.topics
         ],
     }
 
 
-def _reassigned(broker: Broker, key: PartitionKey, replicas: Collection[int] | None) -> dict[str, Any]:
-    state = broker.image.partition(key)
-    if state is None:
-        code, message = Code.unknown_topic_or_partition, None
-    elif replicas is None:
-        code, message = Code.no_reassignment_in_progress, None
-    elif tuple(replicas) == state.replicas:
-        code, message = Code.none, None
-    else:
-        code, message = Code.invalid_replica_assignment, "replicas cannot be moved"
-    return {"error_code": code, "error_message": message}
+async def _move(broker: Broker, asked: Any) -> list[dict[str, Any]]:
+    targets = {each.partition_index: each.replicas for each in asked.partitions}
+    outcomes = {number: _refusal(broker, asked.name, number, to) for number, to in targets.items()}
+    able = {number: to for number, to in targets.items() if outcomes[number] is None}
+    try:
+        if able:
+            await broker.state.move(asked.name, able)
+    except ApiError as error:
+        outcomes |= dict.fromkeys(able, error)
+    return [
+        {
+            "partition_index": number,
+            "error_code": error.code if error is not None else Code.none,
+            "error_message": error.message or error.code.name if error is not None else None,
+        }
+        for number, error in outcomes.items()
+    ]
+
+
+def _refusal(broker: Broker, name: str, number: int, target: Sequence[int] | None) -> ApiError | None:
+    topic = broker.image.topics.get(name)
+    if topic is None or not 0 <= number < len(topic.partitions):
+        return ApiError(Code.unknown_topic_or_partition)
+    if target is None:
+        return None if number in topic.moves else ApiError(Code.no_reassignment_in_progress)
+    if not target or len(set(target)) < len(target) or not set(target) <= set(broker.image.brokers):
+        return ApiError(Code.invalid_replica_assignment, f"{list(target)} are not distinct live brokers")
+    return None
 
 
 def list_partition_reassignments(broker: Broker, request: Request, context: Context) -> dict[str, Any]:
-    """None is ever under way."""
-    return {"error_code": Code.none, "error_message": None, "topics": ()}
+    """The moves that are under way, of all partitions or of those that are asked for."""
+    asked = request.body.topics
+    wanted = None if asked is None else {each.name: each.partition_indexes for each in asked}
+    topics = [
+        {"name": name, "partitions": list(_moving(topic, None if wanted is None else wanted[name]))}
+        for name, topic in broker.image.topics.items()
+        if wanted is None or name in wanted
+    ]
+    return {
+        "error_code": Code.none,
+        "error_message": None,
+        "topics": [each for each in topics if each["partitions"]],
+    }
+
+
+def _moving(topic: Topic, wanted: Collection[int] | None) -> Iterator[dict[str, Any]]:
+    for number, move in topic.moves.items():
+        if wanted is None or number in wanted:
+            yield {
+                "partition_index": number,
+                "replicas": topic.partitions[number].replicas,
+                "adding_replicas": tuple(each for each in move.target if each not in move.origin),
+                "removing_replicas": tuple(each for each in move.origin if each not in move.target),
+            }
 
 
 # --- log directories ----------------------------------------------------------------------------------

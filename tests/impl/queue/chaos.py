@@ -1,13 +1,15 @@
 """Five brokers in the simulator under a random schedule, and what must hold whatever happens to them.
 
 Producers of aiokafka send values that are all different, with acks=all and idempotence; what was
-acknowledged is kept, with its offset. Members of a group read and commit meanwhile. In the end
-everything is healed and every partition is read from its beginning to its end.
+acknowledged is kept, with its offset. Members of a group read and commit meanwhile. If wanted, replicas
+are moved from broker to broker all the time. In the end everything is healed and every partition is read
+from its beginning to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +20,19 @@ from aiokafka.errors import KafkaError
 from cluster.sim.cluster import SimCluster
 from cluster.systems.queue import CLIENT_PORT, queue_cluster
 from history.jsonl import Recorder
+from impl.queue.protocol.codec import Codec
+from impl.queue.protocol.errors import Code
+from impl.queue.protocol.keys import ApiKey
+from impl.queue.protocol.peer import PEER_ERRORS, connect
 from impl.queue.server import serve
+from impl.queue.topics import OFFSETS
 from nemesis.conductor import run_schedule
 from nemesis.fault import Schedule
 from nemesis.schedule import draw
 
 KINDS = ("partition", "kill", "power", "pause", "clock-bump", "slow", "lose", "terminate")
 TOPIC, PARTITIONS, GROUP = "t", 3, "g"
+OFFSETS_PARTITIONS = 2
 SETTINGS = {
     "num.partitions": PARTITIONS,
     "default.replication.factor": 3,
@@ -33,7 +41,7 @@ SETTINGS = {
     "replica.lag.time.max.ms": 1500,
     "replica.socket.timeout.ms": 1500,
     "leader.imbalance.check.interval.seconds": 3,
-    "offsets.topic.num.partitions": 2,
+    "offsets.topic.num.partitions": OFFSETS_PARTITIONS,
 }
 _PROBLEMS = (KafkaError, OSError, TimeoutError)
 
@@ -49,6 +57,7 @@ class Outcome:
     committed: dict[int, int] = field(default_factory=dict)
     reads: int = 0
     final: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    moves: int = 0
     cluster: Any = None
 
     def read(self, partition: int, offset: int, value: bytes) -> None:
@@ -144,6 +153,34 @@ async def _poll(consumer: AIOKafkaConsumer, outcome: Outcome) -> None:
             outcome.committed[place.partition] = end
 
 
+async def moving(cluster: SimCluster, seed: int, outcome: Outcome, until_s: float) -> None:
+    """Have the replicas of one partition after the other moved to any three brokers; call some off."""
+    loop, chance = asyncio.get_running_loop(), random.Random(seed)
+    brokers = range(1, len(cluster.nodes) + 1)
+    while loop.time() < until_s:
+        await asyncio.sleep(chance.uniform(0.2, 1.0))
+        topic = chance.choice((TOPIC, TOPIC, OFFSETS))
+        number = chance.randrange(PARTITIONS if topic == TOPIC else OFFSETS_PARTITIONS)
+        target = None if chance.random() < 0.2 else tuple(chance.sample(brokers, 3))
+        asked = {"name": topic, "partitions": [{"partition_index": number, "replicas": target}]}
+        values = {"timeout": 5000, "topics": [asked]}
+        try:
+            key = ApiKey.ALTER_PARTITION_REASSIGNMENTS
+            answer = await ask(chance.choice(cluster.nodes), key, 0, values)
+        except PEER_ERRORS:
+            continue
+        outcome.moves += answer.responses[0].partitions[0].error_code is Code.none
+
+
+async def ask(node: str, key: int, version: int, values: dict[str, Any], timeout_s: float = 5.0) -> Any:
+    """One request to the broker on ``node``, over a connection of its own. Raises PEER_ERRORS."""
+    peer = await connect(Codec(), node, CLIENT_PORT, timeout_s)
+    try:
+        return await peer.ask(key, version, values, timeout_s)
+    finally:
+        peer.close()
+
+
 async def read_all(cluster: SimCluster, outcome: Outcome) -> None:
     """Every partition from its beginning to its end, from a cluster that is well."""
     consumer = AIOKafkaConsumer(
@@ -199,14 +236,15 @@ def run(
     program: Any = serve,
     schedule: Schedule | None = None,
     settings: dict[str, Any] | None = None,
+    moves: bool = False,
 ) -> Outcome:
-    """One run; everything that happens in it follows from the arguments."""
+    """One run; everything that happens in it follows from the arguments. ``moves``: of replicas, too."""
     nodes = tuple(f"n{number}" for number in range(1, brokers + 1))
     system = queue_cluster(nodes=nodes, program=program, settings={**SETTINGS, **(settings or {})})
     cluster = SimCluster(system, nodes=nodes, seed=seed)
     faults = schedule if schedule is not None else drawn(seed, nodes, kinds, time_s)
     outcome = Outcome(cluster=cluster)
-    cluster.run(lambda: _main(cluster, outcome, faults, time_s))
+    cluster.run(lambda: _main(cluster, outcome, faults, time_s, seed if moves else None))
     for node, log in cluster.logs().items():
         if "Traceback" in log or "Error:" in log:
             outcome.wrong.append(f"{node} crashed: {log[log.find('Traceback') :][-1500:]}")
@@ -214,7 +252,9 @@ def run(
     return outcome
 
 
-async def _main(cluster: SimCluster, outcome: Outcome, faults: Schedule, time_s: float) -> None:
+async def _main(
+    cluster: SimCluster, outcome: Outcome, faults: Schedule, time_s: float, moves_seed: int | None
+) -> None:
     await cluster.start()
     loop = asyncio.get_running_loop()
     start_s = loop.time()
@@ -225,6 +265,8 @@ async def _main(cluster: SimCluster, outcome: Outcome, faults: Schedule, time_s:
         for number in range(2):
             tasks.create_task(producing(cluster, number, outcome, until_s))
             tasks.create_task(consuming(cluster, number, outcome, until_s))
+        if moves_seed is not None:
+            tasks.create_task(moving(cluster, moves_seed, outcome, until_s))
     for node in cluster.nodes:
         await cluster.restart(node)
         await cluster.resume(node)

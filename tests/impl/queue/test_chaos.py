@@ -15,5 +15,12 @@ def check(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("seed", range(1, 7))
+def test_so_they_do_while_replicas_are_moved_all_the_time(seed: int) -> None:
+    outcome = run(seed, time_s=10.0, moves=True)
+    check(outcome)
+    assert outcome.moves > 3
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
 def test_five_brokers_keep_what_they_acknowledged(seed: int) -> None:
     check(run(seed, time_s=10.0))

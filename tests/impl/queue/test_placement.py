@@ -1,4 +1,4 @@
-"""Preferred leaders elected on demand, log directories, and replicas that do not move."""
+"""Preferred leaders elected on demand, log directories, and where a broker that is alone can move to."""
 
 from __future__ import annotations
 

@@ -8,16 +8,16 @@ from functools import partial
 from typing import Any
 
 from cluster.sim.cluster import SimCluster
-from cluster.systems.queue import CLIENT_PORT, queue_cluster
+from cluster.systems.queue import queue_cluster
 from impl.host import Program
 from impl.queue.parts import PARTS
 from impl.queue.protocol import batches
-from impl.queue.protocol.codec import Codec
 from impl.queue.protocol.errors import Code
 from impl.queue.protocol.keys import ApiKey
-from impl.queue.protocol.peer import PEER_ERRORS, connect
+from impl.queue.protocol.peer import PEER_ERRORS
 from impl.queue.replication.rules import ReplicaRules
 from impl.queue.server import serve
+from tests.impl.queue.chaos import ask
 from tests.impl.queue.raw import batch, produced
 
 NODES = ("n1", "n2", "n3")
@@ -28,14 +28,6 @@ SETTINGS = {
     "replica.lag.time.max.ms": 1000,
     "replica.socket.timeout.ms": 1000,
 }
-
-
-async def ask(node: str, key: int, version: int, values: dict[str, Any], timeout_s: float = 5.0) -> Any:
-    peer = await connect(Codec(), node, CLIENT_PORT, timeout_s)
-    try:
-        return await peer.ask(key, version, values, timeout_s)
-    finally:
-        peer.close()
 
 
 async def produce(node: str, value: bytes, *, acks: int = -1, timeout_ms: int = 300) -> Code:
