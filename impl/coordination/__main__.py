@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from impl import machine
+from impl import machine, properties
 from impl.coordination import config as configuration
-from impl.coordination.config import ConfigError
 from impl.coordination.server import serve
 from impl.coordination.storage.apart import log_apart
 from impl.host import Disk, Program
+from impl.properties import ConfigError
 from impl.quick_loop import new_loop
 
 _DIRECTORY = "version-2"
@@ -48,7 +48,7 @@ def _values(arguments: Sequence[str]) -> dict[str, Any]:
     for argument in arguments[:-1]:
         key, _, value = argument.removeprefix("-D").partition("=")
         values[key] = value
-    values |= configuration.read(machine.read_text(arguments[-1]))
+    values |= properties.read(machine.read_text(arguments[-1]))
     if "dataDir" not in values:
         raise ConfigError(
             f"{arguments[-1]} lacks 'dataDir'; set it to the directory for the server's data"

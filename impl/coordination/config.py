@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-
-class ConfigError(ValueError):
-    """The configuration is wrong; the message names the key and what is wanted."""
+from impl.properties import ConfigError, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +115,11 @@ _SSL: Mapping[str, str] = MappingProxyType(
 _SUPER_DIGEST = "DigestAuthenticationProvider.superDigest"
 
 
-def read(text: str) -> dict[str, str]:
-    """The keys and values of a ``zoo.cfg``. Raises ConfigError with the line that is neither."""
-    values: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith(("#", "!")):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals:
-            raise ConfigError(f"line {number} of the configuration is {line!r}; it must be key=value")
-        values[key.strip()] = value.strip()
-    return values
-
-
 def parse(raw: Mapping[str, Any]) -> Config:
     """Check ``raw``. Raises ConfigError with the key at fault."""
     values = {key.removeprefix("zookeeper."): value for key, value in raw.items()}
     numbers = {
-        name: _number(key, values[key], low, high)
+        name: whole_number(key, values[key], low, high)
         for key, (name, low, high) in _NUMBERS.items()
         if key in values
     }
@@ -166,7 +150,7 @@ def _ensemble(values: Mapping[str, Any]) -> tuple[int, dict[int, Server]]:
     }
     if not servers:
         return 1, {1: Server(1, "", 0, 0)}
-    me = _number("myid", values.get("myid", ""), 1, 254)
+    me = whole_number("myid", values.get("myid", ""), 1, 254)
     if me not in servers:
         raise ConfigError(f"'myid' is {me} and there is no 'server.{me}'; add it or correct myid")
     if all(server.observer for server in servers.values()):
@@ -179,20 +163,20 @@ def _is_server(key: str) -> bool:
 
 
 def _server(key: str, value: str) -> Server:
-    id = _number(key, key.removeprefix("server."), 1, 254)
+    id = whole_number(key, key.removeprefix("server."), 1, 254)
     for_peers, _, for_clients = value.partition(";")
     fields = for_peers.split(":")
     wrong = ConfigError(f"{key!r} is {value!r}; it must be host:port:electionPort[:observer]")
     if not 3 <= len(fields) <= 4 or fields[3:] not in ([], ["participant"], ["observer"]):
         raise wrong
-    port, election_port = (_number(key, port, 1, 65535) for port in fields[1:3])
+    port, election_port = (whole_number(key, port, 1, 65535) for port in fields[1:3])
     client = _client_address(key, for_clients) if for_clients else ""
     return Server(id, fields[0], port, election_port, fields[3:] == ["observer"], client)
 
 
 def _client_address(key: str, text: str) -> str:
     address, _, port = text.strip().rpartition(":")
-    return f"{address or '0.0.0.0'}:{_number(key, port, 1, 65535)}"
+    return f"{address or '0.0.0.0'}:{whole_number(key, port, 1, 65535)}"
 
 
 def _member(server: Server) -> str:
@@ -208,13 +192,3 @@ def _flag(values: Mapping[str, Any], key: str) -> bool:
 def _words(text: str) -> frozenset[str] | None:
     words = frozenset(word.strip() for word in text.split(","))
     return None if "*" in words else words
-
-
-def _number(key: str, value: Any, low: int, high: int) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = low - 1
-    if not low <= number <= high:
-        raise ConfigError(f"{key!r} is {value!r}; it must be a whole number from {low} to {high}")
-    return number

@@ -13,12 +13,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from impl.coordination import config as configuration
-from impl.coordination.config import Config, ConfigError
+from impl.coordination.config import Config
 from impl.coordination.parts import PARTS, Parts
 from impl.coordination.serving.clients import Clients
 from impl.coordination.serving.connection import Connection
 from impl.coordination.zab.peer import Peer
 from impl.host import Host
+from impl.properties import ConfigError
 
 
 async def serve(host: Host, config: Mapping[str, Any], *, parts: Parts = PARTS) -> None:

@@ -9,10 +9,10 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from impl import machine
+from impl import machine, properties
 from impl.host import Program
+from impl.properties import ConfigError
 from impl.queue import config as configuration
-from impl.queue.config import ConfigError
 from impl.queue.server import serve
 
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str], *, program: Program = serve) -> int:
 def _values(arguments: Sequence[str]) -> dict[str, str]:
     if not arguments or arguments[0].startswith("-"):
         raise ConfigError("give the path of a server.properties")
-    values = configuration.read(machine.read_text(arguments[0]))
+    values = properties.read(machine.read_text(arguments[0]))
     rest = list(arguments[1:])
     while rest:
         if len(rest) < 2 or rest[0] != "--override" or "=" not in rest[1]:

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-
-class ConfigError(ValueError):
-    """The configuration is wrong; the message names the key and what is wanted."""
+from impl.properties import ConfigError, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,30 +139,16 @@ _FOR_TOPICS: tuple[tuple[str, str, int], ...] = (
 """The broker's key, the topic's, and what one of the broker's units is in the topic's (0: no number)."""
 
 
-def read(text: str) -> dict[str, str]:
-    """The keys and values of a properties file. Raises ConfigError with the line that is neither."""
-    values: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith(("#", "!")):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals:
-            raise ConfigError(f"line {number} of the configuration is {line!r}; it must be key=value")
-        values[key.strip()] = value.strip()
-    return values
-
-
 def parse(raw: Mapping[str, Any]) -> Config:
     """Check ``raw``. Raises ConfigError with the key at fault."""
     numbers: dict[str, Any] = {
-        name: _number(key, raw[key], low, high)
+        name: whole_number(key, raw[key], low, high)
         for key, (name, low, high) in _NUMBERS.items()
         if key in raw
     }
     numbers |= {name: _flag(key, raw[key]) for key, name in _FLAGS.items() if key in raw}
     if "offsets.retention.minutes" in raw:
-        minutes = _number("offsets.retention.minutes", raw["offsets.retention.minutes"], 1, 2**31)
+        minutes = whole_number("offsets.retention.minutes", raw["offsets.retention.minutes"], 1, 2**31)
         numbers["offsets_retention_ms"] = minutes * _MINUTE_MS
     listeners = _listeners("listeners", str(raw.get("listeners", "PLAINTEXT://:9092")))
     advertised = _listeners("advertised.listeners", str(raw.get("advertised.listeners", "")))
@@ -209,7 +193,7 @@ def _defaults(raw: Mapping[str, Any]) -> dict[str, str]:
     for key, name, unit in _FOR_TOPICS:
         if key in raw:
             value = str(raw[key]).strip()
-            number = _number(key, value, -1, _FAR) if unit else 0
+            number = whole_number(key, value, -1, _FAR) if unit else 0
             found[name] = str(number * unit if number >= 0 else number) if unit else value
     return found
 
@@ -223,7 +207,7 @@ def _listener(key: str, value: str) -> Listener:
     host, colon, port = address.rpartition(":")
     if not separator or not colon or not name:
         raise ConfigError(f"{key!r} has {value!r}; it must be NAME://host:port")
-    return Listener(name.upper(), host.strip("[]"), _number(key, port, 0, 65535))
+    return Listener(name.upper(), host.strip("[]"), whole_number(key, port, 0, 65535))
 
 
 def ensemble(connect: str) -> tuple[tuple[tuple[str, int], ...], str]:
@@ -234,7 +218,7 @@ def ensemble(connect: str) -> tuple[tuple[tuple[str, int], ...], str]:
         host, colon, port = each.strip().rpartition(":")
         if not colon:
             host, port = each.strip(), "2181"
-        number = _number("zookeeper.connect", port, 1, 65535)
+        number = whole_number("zookeeper.connect", port, 1, 65535)
         found.append((host.strip("[]") or "localhost", number))
     return tuple(found), slash + chroot if chroot else ""
 
@@ -244,13 +228,3 @@ def _flag(key: str, value: Any) -> bool:
     if text not in ("true", "false"):
         raise ConfigError(f"{key!r} is {value!r}; it must be true or false")
     return text == "true"
-
-
-def _number(key: str, value: Any, low: int, high: int) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = low - 1
-    if not low <= number <= high:
-        raise ConfigError(f"{key!r} is {value!r}; it must be a whole number from {low} to {high}")
-    return number

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from impl.host import Host
+from impl.properties import ConfigError
 from impl.queue import topics
-from impl.queue.config import Config, ConfigError, Listener, ensemble
+from impl.queue.config import Config, Listener, ensemble
 from impl.queue.metadata.cluster import ClusterMetadata, Membership
 from impl.queue.metadata.controller import Rules
 from impl.queue.metadata.image import Broker

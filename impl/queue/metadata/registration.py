@@ -12,7 +12,7 @@ from impl.coordination.client.results import CreateMode
 from impl.coordination.protocol.errors import Code
 from impl.coordination.recipes import election_herd
 from impl.coordination.recipes.insist import ensure, insist
-from impl.queue.config import ConfigError
+from impl.properties import ConfigError
 from impl.queue.metadata import loading, znodes
 from impl.queue.metadata.image import Broker
 

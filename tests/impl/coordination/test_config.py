@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from impl import properties
 from impl.coordination import config
-from impl.coordination.config import ConfigError
+from impl.properties import ConfigError
 
 ENSEMBLE = """
 # as in ZooKeeper's own guide
@@ -21,7 +22,7 @@ server.3=zoo3:2888:3888:observer;127.0.0.1:2182
 
 
 def parsed(text: str) -> config.Config:
-    return config.parse(config.read(text))
+    return config.parse(properties.read(text))
 
 
 def test_a_standard_configuration_is_read() -> None:
