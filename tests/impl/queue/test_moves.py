@@ -1,4 +1,4 @@
-"""Replicas that move: the rules by properties; in the simulator what becomes of data and directories."""
+"""Replicas that move: the rules by properties, and what becomes of data and directories."""
 
 from __future__ import annotations
 
