@@ -1,4 +1,4 @@
-"""Java's properties files, as ZooKeeper's and Kafka's configurations are: ``key=value``, line by line."""
+"""Java's properties files, as ZooKeeper's and Kafka's configurations are: ``key=value``, a line each."""
 
 from __future__ import annotations
 
