@@ -51,6 +51,33 @@ def test_each_kind_is_drawn_and_shrinks_to_one_fault_at_the_beginning(kind: str)
     )
     (fault,) = smallest
     assert fault["at_s"] == 0
+    assert fault["duration_s"] <= strategies.SHORTEST_S + 0.01
+
+
+def test_arguments_that_do_not_matter_shrink_away() -> None:
+    smallest = find(
+        strategies.schedules(),
+        lambda schedule: any(fault["args"].get("delay_s", 0) > 0.2 for fault in schedule),
+        settings=settings(derandomize=True, max_examples=2000, database=None),
+    )
+    (fault,) = smallest
+    assert (fault["at_s"], fault["nodes"]) == (0, ["n1"])
+    assert fault["args"].keys() == {"delay_s", "jitter_s"}
+    assert fault["args"]["jitter_s"] == 0
+    assert fault["args"]["delay_s"] < 0.21
+
+
+def test_without_shrinking_arguments_are_drawn_from_their_whole_range() -> None:
+    seen: list[float] = []
+
+    @settings(derandomize=True, deadline=None, max_examples=300, database=None)
+    @given(strategies.schedules(nemesis="clock-bump"))
+    def collect(schedule) -> None:
+        seen.extend(fault["args"]["offset_s"] for fault in schedule)
+
+    collect()
+    assert min(seen) < -100
+    assert max(seen) > 100
 
 
 @pytest.mark.parametrize("options", [{"nemesis": "kil"}, {"nemesis": "kill", "targets": ("two",)}])
