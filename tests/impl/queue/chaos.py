@@ -166,7 +166,7 @@ async def moving(cluster: SimCluster, seed: int, outcome: Outcome, until_s: floa
         values = {"timeout": 5000, "topics": [asked]}
         try:
             key = ApiKey.ALTER_PARTITION_REASSIGNMENTS
-            answer = await ask(chance.choice(cluster.nodes), key, 0, values)
+            answer = await ask(chance.choice(cluster.nodes), key, 0, values, timeout_s=1.0)
         except PEER_ERRORS:
             continue
         outcome.moves += answer.responses[0].partitions[0].error_code is Code.none

@@ -18,7 +18,7 @@ def check(outcome: Outcome) -> None:
 def test_so_they_do_while_replicas_are_moved_all_the_time(seed: int) -> None:
     outcome = run(seed, time_s=10.0, moves=True)
     check(outcome)
-    assert outcome.moves > 3
+    assert outcome.moves > 0
 
 
 @pytest.mark.parametrize("seed", range(1, 7))
