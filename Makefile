@@ -25,8 +25,9 @@ demo: $(READY) $(if $(filter docker,$(CLUSTER)),image)
 image: $(READY)
 	@$(BIN)/windtunnel image build --source $(SOURCE) $(if $(SYSTEM),--system $(SYSTEM))
 
+# Clients of others iterate over sets of text: with one order of those a test does the same each time.
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@PYTHONHASHSEED=$${PYTHONHASHSEED:-0} $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # The correct systems under all faults, from as many seeds of each test as wanted; a second make goes on.
 soak: $(READY)
