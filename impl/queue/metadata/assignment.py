@@ -1,9 +1,9 @@
-"""Spreading replicas over brokers, as Kafka does: leaders in turn, followers shifted against them."""
+"""Where replicas lie: leaders in turn and followers shifted against them, as Kafka spreads them."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from impl.queue.metadata.state import Assignment
 from impl.queue.protocol.errors import ApiError, Code
@@ -37,3 +37,10 @@ def _replicas(
         for number in range(factor - 1)
     ]
     return tuple(brokers[at] for at in (leader, *others))
+
+
+def check_replicas(replicas: Collection[int], brokers: Collection[int]) -> None:
+    """Raises ApiError INVALID_REPLICA_ASSIGNMENT unless these are some of ``brokers``, each once."""
+    if not replicas or len(set(replicas)) < len(replicas) or not set(replicas) <= set(brokers):
+        message = f"{tuple(replicas)} are not distinct brokers that live"
+        raise ApiError(Code.invalid_replica_assignment, message)

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from impl.coordination.client.client import Client
 from impl.queue.metadata import elections, moves, znodes
+from impl.queue.metadata.assignment import check_replicas
 from impl.queue.metadata.image import Broker, Image, PartitionKey, PartitionState, Topic
 from impl.queue.metadata.images import Images, epoch_of
 from impl.queue.metadata.loading import Loaded
@@ -165,10 +166,10 @@ class Controller:
             self._rules.check_change(state, (broker, epoch), seen, members, self._live())
             if broker not in members:
                 await self._write({key: elections.given_up(state, members)})
-                return
-            isr = tuple(each for each in state.replicas if each in members)
-            epochs = tuple(members[each] for each in isr)
-            await self._write({key: replace(state, isr=isr, isr_epochs=epochs)})
+            else:
+                isr = tuple(each for each in state.replicas if each in members)
+                epochs = tuple(members[each] for each in isr)
+                await self._write({key: replace(state, isr=isr, isr_epochs=epochs)})
             await self._finish_moves(key.topic)
 
     def _live(self) -> dict[int, int]:
@@ -229,8 +230,8 @@ class Controller:
                 state = self.image.partition(PartitionKey(name, number))
                 if state is None or state.version < 0:
                     raise ApiError(Code.unknown_topic_or_partition)
-                if target is not None and not set(target) <= set(live):
-                    raise ApiError(Code.invalid_replica_assignment, f"{target} do not all live")
+                if target is not None:
+                    check_replicas(target, live)
                 steps[number] = moves.begun(state, node.moves.get(number), target, self._leaving)
             await self._step(node, steps)
             await self._finish_moves(name)

@@ -94,9 +94,7 @@ def _spread(broker: Broker, asked: Any) -> Assignment:
 
 def _checked(broker: Broker, given: Sequence[tuple[int, ...]]) -> Assignment:
     for replicas in given:
-        known = all(each in broker.image.brokers for each in replicas)
-        if not replicas or len(set(replicas)) < len(replicas) or not known:
-            raise ApiError(Code.invalid_replica_assignment, f"{replicas} are not distinct brokers")
+        assignment.check_replicas(replicas, broker.image.brokers)
     return tuple(given)
 
 

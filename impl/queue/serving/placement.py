@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from impl.queue.metadata.assignment import check_replicas
 from impl.queue.metadata.image import PartitionKey, PartitionState, Topic
 from impl.queue.protocol.codec import Request
 from impl.queue.protocol.errors import ApiError, Code
@@ -115,8 +116,10 @@ def _refusal(broker: Broker, name: str, number: int, target: Sequence[int] | Non
         return ApiError(Code.unknown_topic_or_partition)
     if target is None:
         return None if number in topic.moves else ApiError(Code.no_reassignment_in_progress)
-    if not target or len(set(target)) < len(target) or not set(target) <= set(broker.image.brokers):
-        return ApiError(Code.invalid_replica_assignment, f"{list(target)} are not distinct live brokers")
+    try:
+        check_replicas(target, broker.image.brokers)
+    except ApiError as error:
+        return error
     return None
 
 
