@@ -12,7 +12,7 @@ import pytest
 from impl.ids.client import DidNotHappen, IdClient
 from impl.ids.server import serve
 from impl.machine import DirectoryDisk, Machine, main
-from tests.impl.ids.nodes import free_port
+from tests.support.ports import free_port
 
 
 def test_a_file_is_appended_to_read_cut_and_found_again(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from impl.node import SERVICES
 from impl.queue.client.parts import CLIENTS
 from impl.queue.server import serve as serve_queue
 from tests.impl.coordination.processes import ask as ask_word
-from tests.impl.coordination.processes import free_ports
-from tests.impl.ids.nodes import free_port, running
+from tests.impl.ids.nodes import running
 from tests.impl.ids.test_server import CONFIGS, ask
+from tests.support.ports import free_port, free_ports
 
 ROOT = Path(impl.__file__).parent
 

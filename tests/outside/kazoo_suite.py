@@ -17,8 +17,9 @@ from pathlib import Path
 from shutil import which
 
 from tests.impl.coordination.debian_zookeeper import CLASSPATH, MISSING
-from tests.impl.coordination.processes import ROOT, free_ports
+from tests.impl.coordination.processes import ROOT
 from tests.outside.outcomes import OPTIONS, parse, run_all, told, unexpected
+from tests.support.ports import free_ports
 
 PYTHON = ROOT / ".kazoo-suite" / "bin" / "python"
 NOT_THERE = ("test_sasl.", "test_client.TestReconfig.")

@@ -8,7 +8,8 @@ from cluster.api import Endpoint
 from history.op import Op, invoke
 from impl.mutants.mutant import QUEUE
 from impl.mutants.registry import MUTANTS
-from tests.impl.ids.nodes import free_port, running
+from tests.impl.ids.nodes import running
+from tests.support.ports import free_port
 from workloads.generators import PENDING, start_context
 from workloads.ids import NextClient, load
 from workloads.registry import WORKLOADS

@@ -7,7 +7,8 @@ from cluster.api import Endpoint
 from cluster.systems.ids import ids_system, ready
 from impl.ids.config import parse
 from impl.ids.generators import GENERATORS
-from tests.impl.ids.nodes import free_port, running
+from tests.impl.ids.nodes import running
+from tests.support.ports import free_port
 
 NODES = ("n1", "n2", "n3")
 

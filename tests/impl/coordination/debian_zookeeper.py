@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import which
+
+from tests.support.ports import free_ports
 
 _JARS = (
     "zookeeper",
@@ -52,7 +53,7 @@ class DebianEnsemble:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        ports = _free_ports(9)
+        ports = free_ports(9)
         self.endpoints = [("127.0.0.1", port) for port in ports[:3]]
         self._peers = "".join(f"server.{n}=127.0.0.1:{ports[2 + n]}:{ports[5 + n]}\n" for n in (1, 2, 3))
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -122,14 +123,3 @@ async def debian_ensemble(directory: Path) -> AsyncIterator[DebianEnsemble]:
         yield ensemble
     finally:
         ensemble.stop()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

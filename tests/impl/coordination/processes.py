@@ -7,25 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 _START_WITHIN_S = 30.0
 
 Program: TypeAlias = Callable[[Path], list[str]]
 """From the path of a ``zoo.cfg`` to the command that runs a server with it."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody uses at the moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def ask(port: int, word: bytes) -> str:

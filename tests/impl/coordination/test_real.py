@@ -28,6 +28,7 @@ from kazoo.security import make_digest_acl
 
 from impl.coordination.protocol.records import CONNECT_REQUEST, ConnectRequest
 from tests.impl.coordination.processes import ROOT, Servers, ask
+from tests.support.ports import free_port
 
 MAX_FRAME = 0xFFFFF
 
@@ -267,9 +268,7 @@ def test_a_secure_port_speaks_tls(tmp_path: Path) -> None:
     options = ["-subj", "/CN=localhost", "-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "crt")]
     subprocess.run([*command, *options], check=True, capture_output=True)
     pem.write_text((tmp_path / "key").read_text() + (tmp_path / "crt").read_text())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     servers = Servers(tmp_path / "servers", 1, f"secureClientPort={port}\nssl.keyStore.location={pem}\n")
     client = KazooClient(f"127.0.0.1:{port}", use_ssl=True, verify_certs=False)
     client.start(timeout=15)

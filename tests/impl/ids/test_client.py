@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from impl.ids.client import BadRequest, DidNotHappen, IdClient, MayHaveHappened
-from tests.impl.ids.nodes import free_port, running
+from tests.impl.ids.nodes import running
+from tests.support.ports import free_port
 
 Endpoints = dict[str, tuple[str, int]]
 

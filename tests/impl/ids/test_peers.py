@@ -3,8 +3,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.impl.ids.nodes import free_port, running
+from tests.impl.ids.nodes import running
 from tests.impl.ids.test_server import ask
+from tests.support.ports import free_port
 
 
 def configs(*node_ids: int) -> list[dict[str, Any]]:

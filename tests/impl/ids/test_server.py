@@ -10,7 +10,8 @@ from impl.ids.errors import ConfigError
 from impl.ids.server import serve
 from impl.ids.snowflake import decode
 from tests.impl.hosts import StillHost
-from tests.impl.ids.nodes import free_port, running
+from tests.impl.ids.nodes import running
+from tests.support.ports import free_port
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "uuid4": {"kind": "uuid4"},

@@ -17,6 +17,7 @@ from impl.machine import Machine
 from impl.queue.protocol.keys import ApiKey
 from impl.queue.server import serve
 from tests.impl.queue.raw import Raw
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 QUICK = {
@@ -26,12 +27,6 @@ QUICK = {
     "offsets.topic.replication.factor": 1,
     "num.partitions": 2,
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def properties(port: int, **further: object) -> dict[str, object]:

@@ -14,7 +14,8 @@ from kafka import KafkaConsumer, KafkaProducer
 
 from cluster.sim.cluster import SimCluster
 from cluster.systems.queue import CLIENT_PORT, queue_system
-from tests.impl.queue.brokers import free_port, in_process, process
+from tests.impl.queue.brokers import in_process, process
+from tests.support.ports import free_port
 
 COUNT = 200
 

@@ -25,8 +25,9 @@ from impl.queue.client.partitioners import RoundRobin, partition_of
 from impl.queue.client.positions import OffsetAndMetadata
 from impl.queue.protocol.decode import Record
 from impl.queue.protocol.errors import Code
-from tests.impl.queue.brokers import free_port, in_process
+from tests.impl.queue.brokers import in_process
 from tests.impl.queue.client.clients import admin, at, consumer, producer
+from tests.support.ports import free_port
 
 T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
 Scenario = Callable[[int], Awaitable[None]]

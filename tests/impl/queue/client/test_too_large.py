@@ -13,8 +13,9 @@ from impl.queue.client.errors import Refused
 from impl.queue.client.metadata import TopicPartition
 from impl.queue.client.producer import Producer
 from impl.queue.protocol.errors import Code
-from tests.impl.queue.brokers import free_port, in_process
+from tests.impl.queue.brokers import in_process
 from tests.impl.queue.client.clients import admin, at, consumer, producer
+from tests.support.ports import free_port
 
 PLACE = TopicPartition("t", 0)
 SETTINGS = {"max.message.bytes": "1000"}
