@@ -20,15 +20,15 @@ from aiokafka.errors import KafkaError
 from cluster.sim.cluster import SimCluster
 from cluster.systems.queue import CLIENT_PORT, queue_cluster
 from history.jsonl import Recorder
-from impl.queue.protocol.codec import Codec
 from impl.queue.protocol.errors import Code
 from impl.queue.protocol.keys import ApiKey
-from impl.queue.protocol.peer import PEER_ERRORS, connect
+from impl.queue.protocol.peer import PEER_ERRORS
 from impl.queue.server import serve
 from impl.queue.topics import OFFSETS
 from nemesis.conductor import run_schedule
 from nemesis.fault import Schedule
 from nemesis.schedule import draw
+from tests.impl.queue.simulated import ask
 
 KINDS = ("partition", "kill", "power", "pause", "clock-bump", "slow", "lose", "terminate")
 TOPIC, PARTITIONS, GROUP = "t", 3, "g"
@@ -170,15 +170,6 @@ async def moving(cluster: SimCluster, seed: int, outcome: Outcome, until_s: floa
         except PEER_ERRORS:
             continue
         outcome.moves += answer.responses[0].partitions[0].error_code is Code.none
-
-
-async def ask(node: str, key: int, version: int, values: dict[str, Any], timeout_s: float = 5.0) -> Any:
-    """One request to the broker on ``node``, over a connection of its own. Raises PEER_ERRORS."""
-    peer = await connect(Codec(), node, CLIENT_PORT, timeout_s)
-    try:
-        return await peer.ask(key, version, values, timeout_s)
-    finally:
-        peer.close()
 
 
 async def read_all(cluster: SimCluster, outcome: Outcome) -> None:

@@ -12,7 +12,7 @@ from impl.queue.protocol.errors import Code
 from impl.queue.protocol.keys import ApiKey
 from tests.impl.queue.brokers import process
 from tests.impl.queue.raw import Raw, batch, produced
-from tests.impl.queue.test_replication import NODES, SETTINGS, ask
+from tests.impl.queue.simulated import NODES, SETTINGS, ask
 
 MOST_BYTES = 2_000_000
 LARGE = [batch(bytes([number]) * 600_000) for number in range(1, 7)]

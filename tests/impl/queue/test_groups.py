@@ -12,7 +12,7 @@ from cluster.systems.queue import queue_cluster
 from impl.queue.protocol.errors import Code
 from impl.queue.protocol.keys import ApiKey
 from tests.impl.queue.chaos import SETTINGS, bootstrap
-from tests.impl.queue.test_replication import NODES, ask, leader
+from tests.impl.queue.simulated import NODES, ask, leader
 
 
 async def coordinator(cluster: SimCluster) -> str:

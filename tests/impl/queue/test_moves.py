@@ -16,8 +16,7 @@ from impl.queue.metadata import moves
 from impl.queue.metadata.image import NO_LEADER, Move, PartitionState
 from impl.queue.protocol.errors import ApiError, Code
 from impl.queue.protocol.keys import ApiKey
-from tests.impl.queue.chaos import ask
-from tests.impl.queue.test_replication import contents, leader, produce, until_taken
+from tests.impl.queue.simulated import ask, contents, leader, produce, until_taken
 
 NODES = ("n1", "n2", "n3", "n4")
 SETTINGS = {
