@@ -18,7 +18,9 @@ OVERHEAD = 12
 """Bytes of a batch that its length field doesn't count."""
 
 _LOCATION = struct.Struct(">qi")
-_EPOCH_AT, _MAGIC_AT, _CRC_AT, _COVERED_AT = 12, 16, 17, 21
+_EPOCH_AT, _MAGIC_AT = 12, 16
+CRC_AT, COVERED_AT = 17, 21
+"""Where a batch's CRC-32C stands, and from where on it covers the batch."""
 _PLACE = struct.Struct(">qii")
 _TIMES = struct.Struct(">hiqq")
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -98,7 +100,7 @@ def check(data: bytes) -> Header:
     found = header(data)
     if found.size != len(data):
         raise Damaged(f"the batch says it has {found.size} bytes, and {len(data)} came")
-    if crc32c(memoryview(data)[_COVERED_AT:]) != found.crc:
+    if crc32c(memoryview(data)[COVERED_AT:]) != found.crc:
         raise Damaged("the CRC-32C is wrong")
     if found.record_count < 1 or found.last_offset_delta != found.record_count - 1:
         raise Damaged(
@@ -115,7 +117,7 @@ def intact(data: bytes | memoryview, found: Header, at: int = 0) -> bool:
         and found.size >= HEADER_BYTES
         and end <= len(data)
         and found.last_offset_delta >= 0
-        and crc32c(memoryview(data)[at + _COVERED_AT : end]) == found.crc
+        and crc32c(memoryview(data)[at + COVERED_AT : end]) == found.crc
     )
 
 
@@ -128,9 +130,9 @@ def placed(data: bytes, base_offset: int, leader_epoch: int) -> bytes:
 def stamped(data: bytes, now_ms: int) -> bytes:
     """The batch ``data`` with the broker's time in place of its records' own (LogAppendTime)."""
     out = bytearray(data)
-    attributes, delta, base_ms, _ = _TIMES.unpack_from(data, _COVERED_AT)
-    _TIMES.pack_into(out, _COVERED_AT, attributes | _LOG_APPEND_TIME, delta, base_ms, now_ms)
-    struct.pack_into(">I", out, _CRC_AT, crc32c(memoryview(out)[_COVERED_AT:]))
+    attributes, delta, base_ms, _ = _TIMES.unpack_from(data, COVERED_AT)
+    _TIMES.pack_into(out, COVERED_AT, attributes | _LOG_APPEND_TIME, delta, base_ms, now_ms)
+    struct.pack_into(">I", out, CRC_AT, crc32c(memoryview(out)[COVERED_AT:]))
     return bytes(out)
 
 

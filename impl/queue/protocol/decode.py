@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from crc32c import crc32c
 
 from impl.queue.protocol import batches, compression
-from impl.queue.protocol.batches import HEADER_BYTES, BadMagic, Damaged, Header
+from impl.queue.protocol.batches import COVERED_AT, HEADER_BYTES, BadMagic, Damaged, Header
+from impl.queue.protocol.primitives import read_headers, read_uvarint
 
-_COVERED_AT = 21
 _LOG_APPEND_TIME = 8
 
 
@@ -52,7 +52,7 @@ def records(
 ) -> list[Record]:
     """The records of ``batch`` from ``from_offset`` on. Raises Damaged if they can't be read."""
     header, data, at = batch
-    if check_crc and crc32c(memoryview(data)[at + _COVERED_AT : at + header.size]) != header.crc:
+    if check_crc and crc32c(memoryview(data)[at + COVERED_AT : at + header.size]) != header.crc:
         raise Damaged(f"the CRC-32C of the batch at offset {header.base_offset} is wrong")
     start, end = at + HEADER_BYTES, at + header.size
     try:
@@ -83,14 +83,14 @@ def _records(topic: str, partition: int, header: Header, data: bytes, at: int, e
             size = size & 0x7F | more << 7
             at += 2
         else:
-            size, at = _long(data, at)
+            size, at = read_uvarint(data, at)
         stop = at + (size >> 1)
         if size & 1 or stop > end:
             raise ValueError(f"a record of {size >> 1} bytes, and {end - at} are left")
         delta_ms = data[at + 1]
         at += 2
         if delta_ms > 0x7F:
-            delta_ms, at = _long(data, at - 1)
+            delta_ms, at = read_uvarint(data, at - 1)
         delta = data[at]
         if delta <= 0x7F:
             at += 1
@@ -98,13 +98,13 @@ def _records(topic: str, partition: int, header: Header, data: bytes, at: int, e
             delta = delta & 0x7F | more << 7
             at += 2
         else:
-            delta, at = _long(data, at)
+            delta, at = read_uvarint(data, at)
         length = data[at]
         at += 1
         key = None
         if length != 1:
             if length > 0x7F:
-                length, at = _long(data, at - 1)
+                length, at = read_uvarint(data, at - 1)
             if not length & 1:
                 start = at
                 at += length >> 1
@@ -116,7 +116,7 @@ def _records(topic: str, partition: int, header: Header, data: bytes, at: int, e
             length = length & 0x7F | more << 7
             at += 2
         else:
-            length, at = _long(data, at)
+            length, at = read_uvarint(data, at)
         value = None
         if not length & 1:
             start = at
@@ -124,7 +124,7 @@ def _records(topic: str, partition: int, header: Header, data: bytes, at: int, e
             value = data[start:at]
         headers: tuple[tuple[bytes, bytes | None], ...] = ()
         if data[at]:
-            headers, at = _headers(data, at)
+            headers, at = read_headers(data, at)
         else:
             at += 1
         if at != stop:
@@ -133,43 +133,3 @@ def _records(topic: str, partition: int, header: Header, data: bytes, at: int, e
         offset = base_offset + (delta >> 1)
         append(make(Record, (topic, partition, offset, timestamp_ms, key, value, headers, epoch)))
     return found
-
-
-def _long(data: bytes, at: int) -> tuple[int, int]:
-    """The varint at ``at``, not yet unzigzagged, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a varint of more than ten bytes")
-
-
-def _headers(data: bytes, at: int) -> tuple[tuple[tuple[bytes, bytes | None], ...], int]:
-    count, at = _number(data, at)
-    if not 0 <= count <= len(data):
-        raise ValueError(f"{count} headers")
-    headers = []
-    for _ in range(count):
-        name, at = _field(data, at)
-        value, at = _field(data, at)
-        headers.append((name or b"", value))
-    return tuple(headers), at
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    raw, at = _long(data, at)
-    return raw >> 1 ^ -(raw & 1), at
-
-
-def _field(data: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = _number(data, at)
-    if length < 0:
-        return None, at
-    if at + length > len(data):
-        raise ValueError(f"a field of {length} bytes")
-    return data[at : at + length], at + length

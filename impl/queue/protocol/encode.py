@@ -12,28 +12,23 @@ from collections.abc import Iterable
 from crc32c import crc32c
 
 from impl.queue.protocol import compression
-from impl.queue.protocol.batches import HEADER, HEADER_BYTES, NO_PRODUCER, NO_SEQUENCE, OVERHEAD
+from impl.queue.protocol.batches import (
+    COVERED_AT,
+    CRC_AT,
+    HEADER,
+    HEADER_BYTES,
+    NO_PRODUCER,
+    NO_SEQUENCE,
+    OVERHEAD,
+)
+from impl.queue.protocol.primitives import NULL, sized, varint
 
 Headers = Iterable[tuple[bytes, bytes | None]]
 
 RECORD_OVERHEAD = 26
 """The most bytes that a record without headers has beside its key and value."""
 _HEADER_OVERHEAD = 10
-_COVERED_AT = 21
 _CRC = struct.Struct(">I")
-_CRC_AT = 17
-_NULL = b"\1"
-
-
-def varint(value: int) -> bytes:
-    """The zigzag varint of ``value``."""
-    rest = value << 1 ^ value >> 63
-    out = bytearray()
-    while rest > 0x7F:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
 
 
 _KNOWN = 1 << 13
@@ -69,12 +64,12 @@ class Encoder:
         time = varints[delta_ms] if 0 <= delta_ms < known else varint(delta_ms)
         delta = varints[number] if number < known else varint(number)
         if key is None:
-            key_head, key = _NULL, b""
+            key_head, key = NULL, b""
         else:
             length = len(key)
             key_head = varints[length] if length < known else varint(length)
         if value is None:
-            value_head, value = _NULL, b""
+            value_head, value = NULL, b""
         else:
             length = len(value)
             value_head = varints[length] if length < known else varint(length)
@@ -122,14 +117,10 @@ def head(
         base_sequence,
         encoder.count,
     )
-    _CRC.pack_into(out, _CRC_AT, crc32c(body, crc32c(memoryview(out)[_COVERED_AT:])))
+    _CRC.pack_into(out, CRC_AT, crc32c(body, crc32c(memoryview(out)[COVERED_AT:])))
     return bytes(out)
 
 
 def _packed(headers: Headers) -> bytes:
-    made = [(_sized(name), _sized(value)) for name, value in headers]
+    made = [(sized(name), sized(value)) for name, value in headers]
     return varint(len(made)) + b"".join(name + value for name, value in made)
-
-
-def _sized(value: bytes | None) -> bytes:
-    return _NULL if value is None else varint(len(value)) + value

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
+from impl.queue.protocol.primitives import count, text
+
 _FIRST_FLEXIBLE = 12
 _HEAD = struct.Struct(">ii")
 _INT = struct.Struct(">i")
@@ -57,10 +59,10 @@ def response(
     out.add(_INT.pack(0))
     if version >= 7:
         out.add(struct.pack(">hi", error_code, 0))
-    out.add(_count(len(topics), flexible))
+    out.add(count(len(topics), flexible))
     for name, partitions in topics:
-        out.add(name.bytes if isinstance(name, UUID) else _text(name, flexible))
-        out.add(_count(len(partitions), flexible))
+        out.add(name.bytes if isinstance(name, UUID) else text(name, flexible))
+        out.add(count(len(partitions), flexible))
         for each in partitions:
             _partition(out, each, version, isolation)
         if flexible:
@@ -108,7 +110,7 @@ def _partition(out: _Pieces, each: FetchedPartition, version: int, isolation: in
     if not records and flexible and diverging is None:
         out.add(made + _NO_RECORDS)  # of many partitions most have nothing
         return
-    out.add(made + _count(len(records), flexible))
+    out.add(made + count(len(records), flexible))
     out.add_large(records)
     if flexible:
         out.add(_tags(diverging))
@@ -119,21 +121,3 @@ def _tags(diverging: tuple[int, int] | None) -> bytes:
         return b"\0"
     body = struct.pack(">iqx", *diverging)
     return b"\1\0" + bytes((len(body),)) + body
-
-
-def _count(number: int, flexible: bool) -> bytes:
-    return _uvarint(number + 1) if flexible else _INT.pack(number)
-
-
-def _text(value: str, flexible: bool) -> bytes:
-    raw = value.encode()
-    return (_uvarint(len(raw) + 1) if flexible else struct.pack(">h", len(raw))) + raw
-
-
-def _uvarint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -6,6 +6,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from impl.queue.protocol.primitives import count, text
+
 _FIRST_FLEXIBLE = 9
 _INT = struct.Struct(">i")
 
@@ -24,35 +26,16 @@ def produce(
     """The pieces of the body, for versions 3 to 11, outside of transactions."""
     flexible = version >= _FIRST_FLEXIBLE
     start = b"\0" if flexible else b"\xff\xff"
-    small = bytearray(start + struct.pack(">hi", acks, timeout_ms) + _count(len(topics), flexible))
+    small = bytearray(start + struct.pack(">hi", acks, timeout_ms) + count(len(topics), flexible))
     tags = b"\0" if flexible else b""
     pieces: list[bytes] = []
     for name, batches in topics.items():
-        small += _text(name, flexible) + _count(len(batches), flexible)
+        small += text(name, flexible) + count(len(batches), flexible)
         for each in batches:
             size = len(each.head) + len(each.body)
-            small += _INT.pack(each.partition) + _count(size, flexible) + each.head
+            small += _INT.pack(each.partition) + count(size, flexible) + each.head
             pieces += [bytes(small), each.body]
             small = bytearray(tags)
         small += tags
     pieces.append(bytes(small + tags))
     return pieces
-
-
-def _count(number: int, flexible: bool) -> bytes:
-    return uvarint(number + 1) if flexible else _INT.pack(number)
-
-
-def _text(value: str, flexible: bool) -> bytes:
-    raw = value.encode()
-    return (uvarint(len(raw) + 1) if flexible else struct.pack(">h", len(raw))) + raw
-
-
-def uvarint(value: int) -> bytes:
-    """An unsigned varint."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

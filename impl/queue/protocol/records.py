@@ -14,6 +14,8 @@ from crc32c import crc32c
 
 from impl.queue.protocol import compression
 from impl.queue.protocol.batches import (
+    COVERED_AT,
+    CRC_AT,
     HEADER,
     HEADER_BYTES,
     NO_PRODUCER,
@@ -23,8 +25,7 @@ from impl.queue.protocol.batches import (
     Header,
     header,
 )
-
-_COVERED_AT, _CRC_AT = 21, 17
+from impl.queue.protocol.primitives import read_headers, read_sized, read_varint, sized, varint
 
 
 class Record(NamedTuple):
@@ -91,7 +92,7 @@ def rebuilt(
         like.base_sequence if like else NO_SEQUENCE,
         len(records),
     )
-    struct.pack_into(">I", out, _CRC_AT, crc32c(memoryview(out)[_COVERED_AT:]))
+    struct.pack_into(">I", out, CRC_AT, crc32c(memoryview(out)[COVERED_AT:]))
     return bytes(out)
 
 
@@ -99,73 +100,25 @@ def rebuilt(
 
 
 def _record(data: bytes, at: int, batch: Header) -> tuple[Record, int]:
-    length, at = _varint(data, at)
+    length, at = read_varint(data, at)
     end = at + length
     if length < 0 or end > len(data):
         raise ValueError(f"a record of {length} bytes")
-    delta_ms, at = _varint(data, at + 1)
-    delta, at = _varint(data, at)
-    key, at = _bytes(data, at)
-    value, at = _bytes(data, at)
-    headers, at = _headers(data, at)
+    delta_ms, at = read_varint(data, at + 1)
+    delta, at = read_varint(data, at)
+    key, at = read_sized(data, at)
+    value, at = read_sized(data, at)
+    headers, at = read_headers(data, at)
     if at != end:
         raise ValueError(f"a record ends at {at}, and should at {end}")
     timestamp_ms = batch.max_timestamp_ms if batch.attributes & 8 else batch.base_timestamp_ms + delta_ms
     return Record(batch.base_offset + delta, timestamp_ms, key, value, headers), end
 
 
-def _headers(data: bytes, at: int) -> tuple[tuple[tuple[bytes, bytes | None], ...], int]:
-    count, at = _varint(data, at)
-    if not 0 <= count <= len(data):
-        raise ValueError(f"{count} headers")
-    headers = []
-    for _ in range(count):
-        name, at = _bytes(data, at)
-        value, at = _bytes(data, at)
-        headers.append((name or b"", value))
-    return tuple(headers), at
-
-
-def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = _varint(data, at)
-    if length < 0:
-        return None, at
-    if at + length > len(data):
-        raise ValueError(f"a field of {length} bytes")
-    return data[at : at + length], at + length
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value >> 1 ^ -(value & 1), at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a varint of more than ten bytes")
-
-
 def _packed(record: Record, base_offset: int, base_ms: int) -> bytes:
-    parts = [b"\0", _zigzag(record.timestamp_ms - base_ms), _zigzag(record.offset - base_offset)]
-    parts += [_sized(record.key), _sized(record.value), _zigzag(len(record.headers))]
+    parts = [b"\0", varint(record.timestamp_ms - base_ms), varint(record.offset - base_offset)]
+    parts += [sized(record.key), sized(record.value), varint(len(record.headers))]
     for name, value in record.headers:
-        parts += [_sized(name), _sized(value)]
+        parts += [sized(name), sized(value)]
     body = b"".join(parts)
-    return _zigzag(len(body)) + body
-
-
-def _sized(value: bytes | None) -> bytes:
-    return _zigzag(-1) if value is None else _zigzag(len(value)) + value
-
-
-def _zigzag(value: int) -> bytes:
-    rest = value << 1 ^ value >> 63
-    out = bytearray()
-    while rest > 0x7F:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
+    return varint(len(body)) + body
