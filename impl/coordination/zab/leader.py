@@ -1,4 +1,4 @@
-"""A leader: discovery, synchronisation and broadcast, from its side, and what only it may decide.
+"""A leader: synchronisation and broadcast, from its side, and what only it may decide.
 
 A server that was elected leads only once a quorum has promised its epoch and taken over its history
 (Zab's phases 1 and 2). A transaction is committed when a quorum has it on disk. A leader that did not
@@ -26,16 +26,15 @@ from impl.coordination.requests import Request
 from impl.coordination.tree import Result
 from impl.coordination.txns import Txn, epoch_of, zxid_of
 from impl.coordination.zab.containers import Containers
+from impl.coordination.zab.discovery import Discovery
 from impl.coordination.zab.gathering import Gathering
 from impl.coordination.zab.learners import Learner, past_of, past_of_learner
-from impl.coordination.zab.link import Link, answer
+from impl.coordination.zab.link import Link
 from impl.coordination.zab.listener import Listener
 from impl.coordination.zab.messages import (
     Ack,
     Commit,
     EpochAck,
-    LeaderInfo,
-    LearnerInfo,
     Message,
     Moved,
     NewLeaderAck,
@@ -74,12 +73,8 @@ class Leader:
         self._parts = parts
         self._wall_ms = wall_ms
         self._loop = asyncio.get_running_loop()
-        self._summary = (replica.store.epochs.current, replica.store.log.last)
-        self._epoch: asyncio.Future[int] = self._loop.create_future()
-        self._promised = Gathering(config.voters)
-        self._epoch_acks = Gathering(config.voters)
+        self._discovery = Discovery(config, replica.store, self._give_up)
         self._new_leader_acks = Gathering(config.voters)
-        self._accepted = 0
         self._established = False
         self._serving = False
         self._learners: dict[int, Learner] = {}
@@ -101,7 +96,7 @@ class Leader:
     @property
     def epoch(self) -> int:
         """The epoch of this time in office; 0 before it is known."""
-        return self._epoch.result() if self._epoch.done() and not self._epoch.cancelled() else 0
+        return self._discovery.epoch
 
     async def run(self) -> None:
         """Lead until it is no longer possible. Raises Abdicated, and DiskFailed."""
@@ -135,7 +130,7 @@ class Leader:
         config = self._config
         try:
             async with asyncio.timeout(config.init_limit * config.tick_s):
-                await self._discover()
+                await self._discovery.run()
                 await self._establish()
         except TimeoutError:
             raise Abdicated(f"no quorum followed within {config.init_limit} ticks") from None
@@ -146,32 +141,6 @@ class Leader:
             self._expire_containers()
             await asyncio.sleep(config.tick_s / 2)
             self._check_quorum()
-
-    # --- discovery ----------------------------------------------------------------------------
-
-    async def _discover(self) -> None:
-        epochs = self._replica.store.epochs
-        self._promise(self._config.me, epochs.accepted)
-        await self._promised.quorum.wait()
-        epoch = self._accepted + 1
-        await epochs.accept(epoch)
-        self._epoch.set_result(epoch)
-        self._epoch_acks.add(self._config.me)
-        await self._epoch_acks.quorum.wait()
-
-    def _promise(self, server: int, accepted: int) -> None:
-        if not self._promised.quorum.is_set():
-            self._accepted = max(self._accepted, accepted)
-        self._promised.add(server)
-
-    def _check_ahead(self, server: int, ack: EpochAck) -> None:
-        """A learner that was counted on to follow must not know more than the leader does."""
-        if self._epoch_acks.quorum.is_set() or not ack.counts:
-            return
-        if (ack.current_epoch, ack.last_zxid) > self._summary:
-            self._give_up(f"server {server} has the newer history")
-            raise Malformed(f"server {server} is ahead of its leader")
-        self._epoch_acks.add(server)
 
     # --- synchronisation ----------------------------------------------------------------------
 
@@ -210,7 +179,8 @@ class Leader:
         learner: Learner | None = None
         try:
             async with asyncio.timeout(limit_s):
-                learner = await self._welcome(link)
+                server, ack = await self._discovery.meet(link)
+                learner = await self._synchronise(server, link, ack)
                 await self._hear_first(learner)
             await link.attend(partial(self._handle, learner))
         except (OSError, Malformed, TimeoutError) as error:
@@ -218,22 +188,6 @@ class Leader:
         finally:
             if learner is not None and self._learners.get(learner.server) is learner:
                 del self._learners[learner.server]
-
-    async def _welcome(self, link: Link) -> Learner:
-        server = await answer(link, self._config.tick_s)
-        info = await link.expect(LearnerInfo)
-        if server not in self._config.servers or server == self._config.me:
-            raise Malformed(f"server {server} is not in the configuration")
-        self._promise(server, info.accepted_epoch)
-        epoch = await asyncio.shield(self._epoch)
-        if info.accepted_epoch > epoch and not info.observer:
-            # It will never follow this leader; a new election finds an epoch for all.
-            self._give_up(f"server {server} has promised epoch {info.accepted_epoch}")
-        link.send(LeaderInfo(epoch))
-        ack = await link.expect(EpochAck)
-        self._check_ahead(server, ack)
-        await self._epoch_acks.quorum.wait()
-        return await self._synchronise(server, link, ack)
 
     async def _synchronise(self, server: int, link: Link, ack: EpochAck) -> Learner:
         if server in self._learners:
