@@ -19,12 +19,15 @@ OVERHEAD = 12
 
 _LOCATION = struct.Struct(">qi")
 _EPOCH_AT, _MAGIC_AT = 12, 16
-CRC_AT, COVERED_AT = 17, 21
-"""Where a batch's CRC-32C stands, and from where on it covers the batch."""
+_CRC_AT = 17
+COVERED_AT = 21
+"""From where on a batch's CRC-32C covers it."""
+_CRC = struct.Struct(">I")
 _PLACE = struct.Struct(">qii")
 _TIMES = struct.Struct(">hiqq")
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-_CODEC_MASK, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 7, 8, 16, 32
+CODEC_MASK, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 7, 8, 16, 32
+_MAGIC = 2
 NO_PRODUCER = -1
 NO_SEQUENCE = -1
 
@@ -70,7 +73,7 @@ class Header(NamedTuple):
     @property
     def codec(self) -> int:
         """Index into CODECS; beyond it for a codec that doesn't exist."""
-        return self.attributes & _CODEC_MASK
+        return self.attributes & CODEC_MASK
 
     @property
     def transactional(self) -> bool:
@@ -91,12 +94,49 @@ def header(data: bytes | memoryview, at: int = 0) -> Header:
     return Header._make(HEADER.unpack_from(data, at))
 
 
+def header_for(
+    body: bytes,
+    *,
+    last_offset_delta: int,
+    base_timestamp_ms: int,
+    max_timestamp_ms: int,
+    record_count: int,
+    attributes: int = 0,
+    base_offset: int = 0,
+    leader_epoch: int = -1,
+    producer_id: int = NO_PRODUCER,
+    producer_epoch: int = -1,
+    base_sequence: int = NO_SEQUENCE,
+) -> bytes:
+    """The bytes of the header for records packed into ``body``; length and CRC-32C are made here."""
+    out = bytearray(HEADER_BYTES)
+    HEADER.pack_into(
+        out,
+        0,
+        base_offset,
+        HEADER_BYTES - OVERHEAD + len(body),
+        leader_epoch,
+        _MAGIC,
+        0,
+        attributes,
+        last_offset_delta,
+        base_timestamp_ms,
+        max_timestamp_ms,
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        record_count,
+    )
+    _CRC.pack_into(out, _CRC_AT, crc32c(body, crc32c(memoryview(out)[COVERED_AT:])))
+    return bytes(out)
+
+
 def check(data: bytes) -> Header:
     """The header of the one batch that ``data`` is. Raises Damaged, or BadMagic, with what is wrong."""
     if len(data) < HEADER_BYTES:
         raise Damaged(f"{len(data)} bytes are too few for a batch")
-    if data[_MAGIC_AT] != 2:
-        raise BadMagic(f"magic is {data[_MAGIC_AT]}, only 2 is taken")
+    if data[_MAGIC_AT] != _MAGIC:
+        raise BadMagic(f"magic is {data[_MAGIC_AT]}, only {_MAGIC} is taken")
     found = header(data)
     if found.size != len(data):
         raise Damaged(f"the batch says it has {found.size} bytes, and {len(data)} came")
@@ -113,7 +153,7 @@ def intact(data: bytes | memoryview, found: Header, at: int = 0) -> bool:
     """Whether the batch at ``at`` is there in full and its CRC right."""
     end = at + found.size
     return (
-        found.magic == 2
+        found.magic == _MAGIC
         and found.size >= HEADER_BYTES
         and end <= len(data)
         and found.last_offset_delta >= 0
@@ -132,7 +172,7 @@ def stamped(data: bytes, now_ms: int) -> bytes:
     out = bytearray(data)
     attributes, delta, base_ms, _ = _TIMES.unpack_from(data, COVERED_AT)
     _TIMES.pack_into(out, COVERED_AT, attributes | _LOG_APPEND_TIME, delta, base_ms, now_ms)
-    struct.pack_into(">I", out, CRC_AT, crc32c(memoryview(out)[COVERED_AT:]))
+    _CRC.pack_into(out, _CRC_AT, crc32c(memoryview(out)[COVERED_AT:]))
     return bytes(out)
 
 

@@ -6,21 +6,10 @@ small numbers are looked up.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 
-from crc32c import crc32c
-
 from impl.queue.protocol import compression
-from impl.queue.protocol.batches import (
-    COVERED_AT,
-    CRC_AT,
-    HEADER,
-    HEADER_BYTES,
-    NO_PRODUCER,
-    NO_SEQUENCE,
-    OVERHEAD,
-)
+from impl.queue.protocol.batches import NO_PRODUCER, NO_SEQUENCE, header_for
 from impl.queue.protocol.primitives import NULL, sized, varint
 
 Headers = Iterable[tuple[bytes, bytes | None]]
@@ -28,7 +17,6 @@ Headers = Iterable[tuple[bytes, bytes | None]]
 RECORD_OVERHEAD = 26
 """The most bytes that a record without headers has beside its key and value."""
 _HEADER_OVERHEAD = 10
-_CRC = struct.Struct(">I")
 
 
 _KNOWN = 1 << 13
@@ -99,26 +87,17 @@ def head(
     base_sequence: int = NO_SEQUENCE,
 ) -> bytes:
     """The header of the batch that ``encoder`` made and packed into ``body``."""
-    out = bytearray(HEADER_BYTES)
-    HEADER.pack_into(
-        out,
-        0,
-        0,
-        HEADER_BYTES - OVERHEAD + len(body),
-        -1,
-        2,
-        0,
-        compression.NUMBERS[codec],
-        encoder.count - 1,
-        encoder.base_ms,
-        encoder.max_ms,
-        producer_id,
-        producer_epoch,
-        base_sequence,
-        encoder.count,
+    return header_for(
+        body,
+        attributes=compression.NUMBERS[codec],
+        last_offset_delta=encoder.count - 1,
+        base_timestamp_ms=encoder.base_ms,
+        max_timestamp_ms=encoder.max_ms,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        base_sequence=base_sequence,
+        record_count=encoder.count,
     )
-    _CRC.pack_into(out, CRC_AT, crc32c(body, crc32c(memoryview(out)[COVERED_AT:])))
-    return bytes(out)
 
 
 def _packed(headers: Headers) -> bytes:

@@ -10,20 +10,16 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from crc32c import crc32c
-
 from impl.queue.protocol import compression
 from impl.queue.protocol.batches import (
-    COVERED_AT,
-    CRC_AT,
-    HEADER,
+    CODEC_MASK,
     HEADER_BYTES,
     NO_PRODUCER,
     NO_SEQUENCE,
-    OVERHEAD,
     Damaged,
     Header,
     header,
+    header_for,
 )
 from impl.queue.protocol.primitives import read_headers, read_sized, read_varint, sized, varint
 
@@ -74,26 +70,20 @@ def rebuilt(
     """
     base_ms = records[0].timestamp_ms if records else 0
     body = b"".join(_packed(each, base_offset, base_ms) for each in records)
-    out = bytearray(HEADER_BYTES) + body
-    HEADER.pack_into(
-        out,
-        0,
-        base_offset,
-        len(out) - OVERHEAD,
-        like.leader_epoch if like else -1,
-        2,
-        0,
-        like.attributes & ~7 if like else 0,
-        last_offset - base_offset,
-        base_ms,
-        max((each.timestamp_ms for each in records), default=base_ms),
-        like.producer_id if like else NO_PRODUCER,
-        like.producer_epoch if like else -1,
-        like.base_sequence if like else NO_SEQUENCE,
-        len(records),
+    head = header_for(
+        body,
+        base_offset=base_offset,
+        leader_epoch=like.leader_epoch if like else -1,
+        attributes=like.attributes & ~CODEC_MASK if like else 0,
+        last_offset_delta=last_offset - base_offset,
+        base_timestamp_ms=base_ms,
+        max_timestamp_ms=max((each.timestamp_ms for each in records), default=base_ms),
+        producer_id=like.producer_id if like else NO_PRODUCER,
+        producer_epoch=like.producer_epoch if like else -1,
+        base_sequence=like.base_sequence if like else NO_SEQUENCE,
+        record_count=len(records),
     )
-    struct.pack_into(">I", out, CRC_AT, crc32c(memoryview(out)[COVERED_AT:]))
-    return bytes(out)
+    return head + body
 
 
 # --- one record ---------------------------------------------------------------------------------------
